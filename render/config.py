@@ -1,0 +1,86 @@
+"""Settings of the renderer: frozen, with sane defaults, read from a mapping and never from the environment itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from render.errors import ConfigError
+from render.fonts.registry import FontSettings
+from render.sign.keys import IdentityPaths
+
+DEFAULT_HOME = Path("~/.local/share/kaipiao")
+SETTING_NAMES = (
+    "KAIPIAO_CERTIFICATE",
+    "KAIPIAO_FONT_FALLBACK",
+    "KAIPIAO_FONT_KAI",
+    "KAIPIAO_FONT_MONO",
+    "KAIPIAO_FONT_SONG",
+    "KAIPIAO_HOME",
+    "KAIPIAO_KEY",
+    "KAIPIAO_PASSPHRASE_FILE",
+    "KAIPIAO_SEAL",
+    "KAIPIAO_SIGNING",
+    "KAIPIAO_TEMPLATES",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RenderSettings:
+    """What a renderer needs to know.
+
+    Attributes:
+        fonts: which files serve the roles 楷, 宋 and mono.
+        templates: folder of templates; None = those that came with the package.
+        seal: PNG of the seal (发票监制章) that the operator may use; None = the 样张 sample seal and watermark.
+        identity: key and certificate that sign PDFs; None = documents stay unsigned.
+    """
+
+    fonts: FontSettings = field(default_factory=FontSettings)
+    templates: Path | None = None
+    seal: Path | None = None
+    identity: IdentityPaths | None = None
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, str]) -> RenderSettings:
+        """Read ``KAIPIAO_*`` names; see the table in the README.
+
+        ``KAIPIAO_SIGNING`` is ``on`` (default: the identity in KAIPIAO_KEY, KAIPIAO_CERTIFICATE and
+        KAIPIAO_PASSPHRASE_FILE, or the test identity in KAIPIAO_HOME) or ``off``.
+
+        Raises:
+            ConfigError: an unknown value, or a key without its certificate and passphrase file.
+        """
+        return cls(
+            fonts=FontSettings.from_mapping(values),
+            templates=_path(values, "KAIPIAO_TEMPLATES"),
+            seal=_path(values, "KAIPIAO_SEAL"),
+            identity=_identity(values),
+        )
+
+
+def home_folder(values: Mapping[str, str]) -> Path:
+    """Return the folder of keys and state: KAIPIAO_HOME, or its default."""
+    return Path(values.get("KAIPIAO_HOME") or DEFAULT_HOME).expanduser()
+
+
+def _path(values: Mapping[str, str], name: str) -> Path | None:
+    return Path(values[name]).expanduser() if values.get(name) else None
+
+
+def _identity(values: Mapping[str, str]) -> IdentityPaths | None:
+    signing = values.get("KAIPIAO_SIGNING") or "on"
+    if signing == "off":
+        return None
+    if signing != "on":
+        raise ConfigError(f"KAIPIAO_SIGNING is {signing!r}.", hint="Set it to on or off.")
+    names = ("KAIPIAO_KEY", "KAIPIAO_CERTIFICATE", "KAIPIAO_PASSPHRASE_FILE")
+    given = [_path(values, name) for name in names]
+    if not any(given):
+        return IdentityPaths.test_identity(home_folder(values))
+    key, certificate, passphrase = given
+    if key is None or certificate is None or passphrase is None:
+        missing = ", ".join(name for name, path in zip(names, given, strict=True) if path is None)
+        raise ConfigError(f"{missing} is not set.", hint="Key, certificate and passphrase file go together.")
+    return IdentityPaths(key=key, certificate=certificate, passphrase=passphrase)

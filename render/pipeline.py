@@ -1,0 +1,280 @@
+"""Puts the stages together: read → layout → {pdf → sign, raster → encode}, a batch at a time.
+
+One invoice's fault never fails its batch: each request gets a result, which holds outputs or an error.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, time, timedelta, timezone
+
+from render.config import RenderSettings
+from render.display.batch import concat
+from render.display.list import DisplayList
+from render.display.resources import Picture
+from render.encode.api import encoder
+from render.errors import Fault, InputError, KaipiaoError
+from render.fonts.registry import load_fonts
+from render.layout.engine import layout_invoice
+from render.model.einvoice import write_einvoice
+from render.model.invoice import Invoice, Media
+from render.model.read import read_invoice
+from render.pdf.writer import Attachment, PdfInfo, PdfWriter
+from render.pixels import PagePixels
+from render.raster.api import Rasterizer
+from render.sign import pdf as pdf_signature
+from render.sign.api import RawSigner
+from render.sign.keys import load_identity
+from render.sign.sm3 import sm3_hex
+from render.templates.registry import Template, TemplateRegistry
+from render.timing import StageTimes
+
+CHINA_TIME = timezone(timedelta(hours=8))
+OUTPUT_KINDS = ("pdf", "png")
+MIN_DPI, MAX_DPI = 72, 600
+
+
+@dataclass(frozen=True, slots=True)
+class RenderRequest:
+    """One invoice to render.
+
+    Attributes:
+        data: the document, JSON or ``EInvoice`` XML; ``media``: which, None = told from the bytes.
+        signing_time: written into the signature; must have a time zone.
+        outputs: any of ``pdf``, ``png``.
+        dpi: resolution of pictures, 72 to 600.
+        job_id: returned with the result.
+    """
+
+    data: bytes = field(repr=False)
+    signing_time: datetime
+    media: Media | None = None
+    outputs: tuple[str, ...] = OUTPUT_KINDS
+    dpi: int = 300
+    job_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One finished file.
+
+    Attributes:
+        name: file name, from the invoice number alone.
+        kind: ``pdf`` or ``png``; ``digest``: ``sm3:<hex>`` of ``data``.
+        backend: what made it; ``signer``: serial of the signing certificate, empty where unsigned.
+    """
+
+    name: str
+    kind: str
+    media_type: str
+    data: bytes = field(repr=False)
+    digest: str
+    backend: str
+    signer: str = ""
+
+
+@dataclass(slots=True)
+class RenderResult:
+    """What became of one request: outputs, or the error that stopped it."""
+
+    job_id: str
+    number: str = ""
+    template_id: str = ""
+    template_version: str = ""
+    template_digest: str = ""
+    seller_tax_id: str = field(default="", repr=False)
+    outputs: tuple[Output, ...] = ()
+    warnings: tuple[Fault, ...] = ()
+    error: KaipiaoError | None = None
+    stage_ms: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Work:
+    """A request on its way through the stages."""
+
+    request: RenderRequest
+    result: RenderResult
+    times: StageTimes
+    invoice: Invoice | None = None
+    template: Template | None = None
+    display: DisplayList | None = None
+    made: list[Output] = field(default_factory=list)
+
+    @contextmanager
+    def boundary(self) -> Iterator[None]:
+        """Keep whatever goes wrong with this invoice to this invoice."""
+        try:
+            yield
+        except KaipiaoError as error:
+            self.result.error = error
+        except Exception as error:  # noqa: BLE001 the per-job boundary: a defect must not take the batch along
+            failure = KaipiaoError(f"unexpected {type(error).__name__}: {error}.", hint="Please report this defect.")
+            failure.__cause__ = error
+            self.result.error = failure
+
+
+class Renderer:
+    """Renders invoices; build it once a process, since fonts, templates and atlases are kept.
+
+    Raises:
+        ConfigError: fonts or templates are missing.
+        KeyUnavailable, KeyRejected: the signing identity cannot be used.
+    """
+
+    def __init__(self, settings: RenderSettings) -> None:
+        self.settings = settings
+        self.fonts = load_fonts(settings.fonts)
+        self.signer: RawSigner | None = load_identity(settings.identity) if settings.identity else None
+        self._registry = TemplateRegistry(settings.templates)
+        self._seal = Picture.open(settings.seal) if settings.seal else None
+        self._templates: dict[str, Template] = {}
+        self._writers: dict[str, PdfWriter] = {}
+        self._rasterizers: dict[tuple[str, int], Rasterizer] = {}
+        self._reserve = pdf_signature.reserve_bytes(self.signer) if self.signer else 0
+
+    def template(self, kind: str) -> Template:
+        """Return the compiled template of an invoice kind.
+
+        Raises:
+            TemplateUnknown: there is none.
+        """
+        if kind not in self._templates:
+            self._templates[kind] = self._registry.load(kind, fonts=self.fonts, seal=self._seal)
+        return self._templates[kind]
+
+    def render_batch(self, requests: Sequence[RenderRequest]) -> list[RenderResult]:
+        """Render many invoices; the results stand in the order of the requests."""
+        works = [_Work(request, RenderResult(request.job_id), StageTimes()) for request in requests]
+        for work in works:
+            with work.boundary():
+                self._prepare(work)
+        for work in _alive(works, "pdf"):
+            with work.boundary():
+                self._write_pdf(work)
+        groups: dict[tuple[str, int], list[_Work]] = defaultdict(list)
+        for work in _alive(works, "png"):
+            assert work.template is not None
+            groups[work.template.digest, work.request.dpi].append(work)
+        for group in groups.values():
+            self._draw(group)
+        for work in works:
+            work.result.stage_ms = {name: round(ms, 3) for name, ms in work.times.ms.items()}
+            if work.result.error is None:
+                work.result.outputs = tuple(work.made)
+        return [work.result for work in works]
+
+    def _prepare(self, work: _Work) -> None:
+        request, result = work.request, work.result
+        _check_request(request)
+        with work.times.stage("read"):
+            read = read_invoice(request.data, request.media)
+        work.invoice = read.invoice
+        result.number, result.warnings = read.invoice.number, read.warnings
+        result.seller_tax_id = read.invoice.seller.tax_id
+        work.template = self.template(read.invoice.kind.value)
+        result.template_id = work.template.id
+        result.template_version, result.template_digest = work.template.version, work.template.digest
+        with work.times.stage("layout"):
+            work.display = layout_invoice(read.invoice, work.template)
+
+    def _write_pdf(self, work: _Work) -> None:
+        invoice, template, display = work.invoice, work.template, work.display
+        assert invoice is not None
+        assert template is not None
+        assert display is not None
+        if template.digest not in self._writers:
+            self._writers[template.digest] = PdfWriter(template.resources)
+        with work.times.stage("pdf"):
+            file = self._writers[template.digest].write(
+                display, 0, _pdf_info(invoice, template), [_xml_attachment(invoice)], self._reserve
+            )
+        data, signer = file.data, ""
+        if self.signer is not None:
+            assert file.signature_span is not None
+            with work.times.stage("sign"):
+                data = pdf_signature.sign_pdf(data, file.signature_span, self.signer, work.request.signing_time)
+            signer = self.signer.serial
+        work.made.append(
+            Output(f"{invoice.number}.pdf", "pdf", "application/pdf", data, f"sm3:{sm3_hex(data)}", "cpu", signer)
+        )
+
+    def _draw(self, group: Sequence[_Work]) -> None:
+        """Draw the pages of invoices that share a template and a resolution, together or, if that fails, one by one."""
+        try:
+            batch = concat([work.display for work in group if work.display is not None])
+            pages = self._rasterizer(group[0]).rasterize(batch)
+            for work in group:
+                self._encode(work, pages)
+        except Exception:  # noqa: BLE001 whichever invoice is to blame shows when each is drawn alone
+            for work in group:
+                work.made = [output for output in work.made if output.kind != "png"]
+                with work.boundary():
+                    assert work.display is not None
+                    self._encode(work, self._rasterizer(work).rasterize(work.display))
+
+    def _rasterizer(self, work: _Work) -> Rasterizer:
+        assert work.template is not None
+        key = (work.template.digest, work.request.dpi)
+        if key not in self._rasterizers:
+            self._rasterizers[key] = Rasterizer(work.template.resources, work.request.dpi)
+        return self._rasterizers[key]
+
+    def _encode(self, work: _Work, pages: Iterator[PagePixels]) -> None:
+        assert work.display is not None
+        png = encoder("png")
+        for page in range(work.display.n_pages):
+            with work.times.stage("raster"):
+                pixels = next(pages)
+            with work.times.stage("encode"):
+                data = png.encode(pixels)
+            name = f"{work.result.number}{'' if page == 0 else f'-p{page + 1}'}{png.suffix}"
+            work.made.append(Output(name, "png", png.media_type, data, f"sm3:{sm3_hex(data)}", "cpu"))
+
+
+def _alive(works: Sequence[_Work], kind: str) -> list[_Work]:
+    return [work for work in works if work.result.error is None and kind in work.request.outputs]
+
+
+def _check_request(request: RenderRequest) -> None:
+    faults = []
+    for kind in request.outputs:
+        if kind not in OUTPUT_KINDS:
+            known = ", ".join(OUTPUT_KINDS)
+            faults.append(Fault("outputs", "request.output_unknown", f"no output {kind!r}.", f"Choose from {known}."))
+    if not MIN_DPI <= request.dpi <= MAX_DPI:
+        limits = f"Choose {MIN_DPI} to {MAX_DPI}."
+        faults.append(Fault("dpi", "request.dpi_range", f"{request.dpi} dpi is out of range.", limits))
+    if request.signing_time.tzinfo is None:
+        remedy = "Pass a datetime with a time zone."
+        faults.append(Fault("signing_time", "request.time_zone", "the signing time has no time zone.", remedy))
+    if faults:
+        raise InputError("the request cannot be carried out.", faults=tuple(faults))
+
+
+def _pdf_info(invoice: Invoice, template: Template) -> PdfInfo:
+    return PdfInfo(
+        title=f"{template.title} {invoice.number}",
+        author=invoice.seller.name,
+        subject=template.title,
+        keywords=invoice.number,
+        # From the invoice, not from the clock: a re-rendered document keeps its bytes.
+        created=datetime.combine(invoice.issued, time(), CHINA_TIME),
+    )
+
+
+def _xml_attachment(invoice: Invoice) -> Attachment:
+    """Attach the XML as it came in, byte for byte, or the same data written as XML where JSON came in."""
+    given = invoice.source is not None and invoice.source.media is Media.EINVOICE_XML
+    data = invoice.source.data if invoice.source is not None and given else write_einvoice(invoice)
+    return Attachment(
+        name=f"{invoice.number}.xml",
+        data=data,
+        media_type="text/xml",
+        relationship="Source" if given else "Data",
+        description="EInvoice",
+        modified=datetime.combine(invoice.issued, time(), CHINA_TIME),
+    )
