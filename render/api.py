@@ -24,7 +24,10 @@ def render_one(
 
     Args:
         data: JSON or ``EInvoice`` XML.
+        media: which of the two, None = told from the bytes.
         signing_time: with a time zone; used where ``settings`` name a signing identity.
+        outputs: any of ``pdf``, ``png``.
+        dpi: resolution of pictures, 72 to 600.
         settings: None = fonts found on the system, package templates, unsigned.
 
     Raises:

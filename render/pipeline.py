@@ -93,15 +93,12 @@ class RenderResult:
 
 
 @dataclass(slots=True)
-class _Work:
-    """A request on its way through the stages."""
+class _Job:
+    """A request, its result in the making, and its clock."""
 
     request: RenderRequest
     result: RenderResult
-    times: StageTimes
-    invoice: Invoice | None = None
-    template: Template | None = None
-    display: DisplayList | None = None
+    times: StageTimes = field(default_factory=StageTimes)
     made: list[Output] = field(default_factory=list)
 
     @contextmanager
@@ -116,6 +113,20 @@ class _Work:
             failure.__cause__ = error
             self.result.error = failure
 
+    def wants(self, kind: str) -> bool:
+        """Tell whether this output is asked for and nothing has gone wrong so far."""
+        return self.result.error is None and kind in self.request.outputs
+
+
+@dataclass(frozen=True, slots=True)
+class _LaidOut:
+    """A job whose invoice was read and laid out."""
+
+    job: _Job
+    invoice: Invoice
+    template: Template
+    display: DisplayList
+
 
 class Renderer:
     """Renders invoices; build it once a process, since fonts, templates and atlases are kept.
@@ -128,13 +139,12 @@ class Renderer:
     def __init__(self, settings: RenderSettings) -> None:
         self.settings = settings
         self.fonts = load_fonts(settings.fonts)
-        self.signer: RawSigner | None = load_identity(settings.identity) if settings.identity else None
         self._registry = TemplateRegistry(settings.templates)
         self._seal = Picture.open(settings.seal) if settings.seal else None
         self._templates: dict[str, Template] = {}
         self._writers: dict[str, PdfWriter] = {}
         self._rasterizers: dict[tuple[str, int], Rasterizer] = {}
-        self._reserve = pdf_signature.reserve_bytes(self.signer) if self.signer else 0
+        self._signature = _Signature(load_identity(settings.identity)) if settings.identity else None
 
     def template(self, kind: str) -> Template:
         """Return the compiled template of an invoice kind.
@@ -148,95 +158,96 @@ class Renderer:
 
     def render_batch(self, requests: Sequence[RenderRequest]) -> list[RenderResult]:
         """Render many invoices; the results stand in the order of the requests."""
-        works = [_Work(request, RenderResult(request.job_id), StageTimes()) for request in requests]
-        for work in works:
-            with work.boundary():
-                self._prepare(work)
-        for work in _alive(works, "pdf"):
-            with work.boundary():
-                self._write_pdf(work)
-        groups: dict[tuple[str, int], list[_Work]] = defaultdict(list)
-        for work in _alive(works, "png"):
-            assert work.template is not None
-            groups[work.template.digest, work.request.dpi].append(work)
+        jobs = [_Job(request, RenderResult(request.job_id)) for request in requests]
+        laid_out: list[_LaidOut] = []
+        for job in jobs:
+            with job.boundary():
+                laid_out.append(self._lay_out(job))
+        for work in laid_out:
+            if work.job.wants("pdf"):
+                with work.job.boundary():
+                    work.job.made.append(self._write_pdf(work))
+        groups: dict[tuple[str, int], list[_LaidOut]] = defaultdict(list)
+        for work in laid_out:
+            if work.job.wants("png"):
+                groups[work.template.digest, work.job.request.dpi].append(work)
         for group in groups.values():
             self._draw(group)
-        for work in works:
-            work.result.stage_ms = {name: round(ms, 3) for name, ms in work.times.ms.items()}
-            if work.result.error is None:
-                work.result.outputs = tuple(work.made)
-        return [work.result for work in works]
+        for job in jobs:
+            job.result.stage_ms = {name: round(ms, 3) for name, ms in job.times.ms.items()}
+            if job.result.error is None:
+                job.result.outputs = tuple(job.made)
+        return [job.result for job in jobs]
 
-    def _prepare(self, work: _Work) -> None:
-        request, result = work.request, work.result
-        _check_request(request)
-        with work.times.stage("read"):
-            read = read_invoice(request.data, request.media)
-        work.invoice = read.invoice
-        result.number, result.warnings = read.invoice.number, read.warnings
-        result.seller_tax_id = read.invoice.seller.tax_id
-        work.template = self.template(read.invoice.kind.value)
-        result.template_id = work.template.id
-        result.template_version, result.template_digest = work.template.version, work.template.digest
-        with work.times.stage("layout"):
-            work.display = layout_invoice(read.invoice, work.template)
+    def _lay_out(self, job: _Job) -> _LaidOut:
+        _check_request(job.request)
+        with job.times.stage("read"):
+            read = read_invoice(job.request.data, job.request.media)
+        result, invoice = job.result, read.invoice
+        result.number, result.warnings, result.seller_tax_id = invoice.number, read.warnings, invoice.seller.tax_id
+        template = self.template(invoice.kind.value)
+        result.template_id = template.id
+        result.template_version, result.template_digest = template.version, template.digest
+        with job.times.stage("layout"):
+            display = layout_invoice(invoice, template)
+        return _LaidOut(job, invoice, template, display)
 
-    def _write_pdf(self, work: _Work) -> None:
-        invoice, template, display = work.invoice, work.template, work.display
-        assert invoice is not None
-        assert template is not None
-        assert display is not None
-        if template.digest not in self._writers:
-            self._writers[template.digest] = PdfWriter(template.resources)
-        with work.times.stage("pdf"):
-            file = self._writers[template.digest].write(
-                display, 0, _pdf_info(invoice, template), [_xml_attachment(invoice)], self._reserve
-            )
+    def _write_pdf(self, work: _LaidOut) -> Output:
+        digest = work.template.digest
+        if digest not in self._writers:
+            self._writers[digest] = PdfWriter(work.template.resources)
+        reserve = self._signature.reserve if self._signature else 0
+        with work.job.times.stage("pdf"):
+            info, attachments = _pdf_info(work.invoice, work.template), [_xml_attachment(work.invoice)]
+            file = self._writers[digest].write(work.display, 0, info, attachments, reserve)
         data, signer = file.data, ""
-        if self.signer is not None:
-            assert file.signature_span is not None
-            with work.times.stage("sign"):
-                data = pdf_signature.sign_pdf(data, file.signature_span, self.signer, work.request.signing_time)
-            signer = self.signer.serial
-        work.made.append(
-            Output(f"{invoice.number}.pdf", "pdf", "application/pdf", data, f"sm3:{sm3_hex(data)}", "cpu", signer)
-        )
+        if self._signature and file.signature_span:
+            with work.job.times.stage("sign"):
+                key, when = self._signature.signer, work.job.request.signing_time
+                data, signer = pdf_signature.sign_pdf(data, file.signature_span, key, when), key.serial
+        name = f"{work.invoice.number}.pdf"
+        return Output(name, "pdf", "application/pdf", data, f"sm3:{sm3_hex(data)}", "cpu", signer)
 
-    def _draw(self, group: Sequence[_Work]) -> None:
-        """Draw the pages of invoices that share a template and a resolution, together or, if that fails, one by one."""
+    def _draw(self, group: Sequence[_LaidOut]) -> None:
+        """Draw invoices that share a template and a resolution, together or, if that fails, one by one."""
         try:
-            batch = concat([work.display for work in group if work.display is not None])
-            pages = self._rasterizer(group[0]).rasterize(batch)
+            pages = self._rasterizer(group[0]).rasterize(concat([work.display for work in group]))
             for work in group:
-                self._encode(work, pages)
+                work.job.made.extend(_encode_pages(work, pages))
         except Exception:  # noqa: BLE001 whichever invoice is to blame shows when each is drawn alone
             for work in group:
-                work.made = [output for output in work.made if output.kind != "png"]
-                with work.boundary():
-                    assert work.display is not None
-                    self._encode(work, self._rasterizer(work).rasterize(work.display))
+                work.job.made = [output for output in work.job.made if output.kind != "png"]
+                with work.job.boundary():
+                    alone = self._rasterizer(work).rasterize(work.display)
+                    work.job.made.extend(_encode_pages(work, alone))
 
-    def _rasterizer(self, work: _Work) -> Rasterizer:
-        assert work.template is not None
-        key = (work.template.digest, work.request.dpi)
+    def _rasterizer(self, work: _LaidOut) -> Rasterizer:
+        key = (work.template.digest, work.job.request.dpi)
         if key not in self._rasterizers:
-            self._rasterizers[key] = Rasterizer(work.template.resources, work.request.dpi)
+            self._rasterizers[key] = Rasterizer(work.template.resources, work.job.request.dpi)
         return self._rasterizers[key]
 
-    def _encode(self, work: _Work, pages: Iterator[PagePixels]) -> None:
-        assert work.display is not None
-        png = encoder("png")
-        for page in range(work.display.n_pages):
-            with work.times.stage("raster"):
-                pixels = next(pages)
-            with work.times.stage("encode"):
-                data = png.encode(pixels)
-            name = f"{work.result.number}{'' if page == 0 else f'-p{page + 1}'}{png.suffix}"
-            work.made.append(Output(name, "png", png.media_type, data, f"sm3:{sm3_hex(data)}", "cpu"))
+
+class _Signature:
+    """The signer and how many bytes its signatures need."""
+
+    def __init__(self, signer: RawSigner) -> None:
+        self.signer = signer
+        self.reserve = pdf_signature.reserve_bytes(signer)
 
 
-def _alive(works: Sequence[_Work], kind: str) -> list[_Work]:
-    return [work for work in works if work.result.error is None and kind in work.request.outputs]
+def _encode_pages(work: _LaidOut, pages: Iterator[PagePixels]) -> list[Output]:
+    """Take this invoice's pages from the rasteriser and encode them."""
+    png = encoder("png")
+    outputs = []
+    for page in range(work.display.n_pages):
+        with work.job.times.stage("raster"):
+            pixels = next(pages)
+        with work.job.times.stage("encode"):
+            data = png.encode(pixels)
+        name = f"{work.invoice.number}{'' if page == 0 else f'-p{page + 1}'}{png.suffix}"
+        outputs.append(Output(name, "png", png.media_type, data, f"sm3:{sm3_hex(data)}", "cpu"))
+    return outputs
 
 
 def _check_request(request: RenderRequest) -> None:

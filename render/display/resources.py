@@ -16,7 +16,6 @@ from render.errors import ConfigError
 from render.fonts.book import FontBook
 from render.fonts.face import Face
 
-
 MAX_PICTURE_PIXELS = 4_000_000
 
 
