@@ -1,0 +1,1 @@
+"""What is measured, one module a level: stages (ms an invoice), pipeline (invoices a second)."""
