@@ -1,0 +1,201 @@
+"""Font subsets as PDF objects: composite fonts with Identity-H (ISO 32000-1, 9.7), exact widths and ToUnicode.
+
+A code stands for a pair of glyph and character, not for a glyph, so that one outline that serves two characters
+extracts as each of them. Codes are 1, 2, 3 … in the order of the pairs; code = CID = glyph id of the subset.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import uharfbuzz as hb
+from numpy.typing import NDArray
+
+from render.fonts.face import ADVANCE_PER_EM, Face
+from render.fonts.subset import subset
+from render.pdf.body import Body
+from render.pdf.deflate import deflate_fast
+from render.pdf.syntax import name, number, stream
+
+UNITS = 1000
+"""Glyph space of a PDF font: this many units in an em."""
+
+_KEPT_FACES = 64
+_KEPT_BLOCKS = 64
+_BMP_END = 0x10000
+_CODES_A_RANGE = 256
+_RANGES_A_SECTION = 100
+_SYMBOLIC = 4
+_STEM_V = 80
+_OS2_CAP_HEIGHT = 88
+
+_CMAP_HEAD = """/CIDInit/ProcSet findresource begin
+12 dict begin
+begincmap
+/CIDSystemInfo<</Registry(Adobe)/Ordering(UCS)/Supplement 0>>def
+/CMapName/Adobe-Identity-UCS def
+/CMapType 2 def
+1 begincodespacerange
+<0000><FFFF>
+endcodespacerange
+"""
+_CMAP_TAIL = """endcmap
+CMapName currentdict/CMap defineresource pop
+end
+end"""
+
+
+@dataclass(frozen=True, slots=True)
+class FontBlock:
+    """One embedded subset, complete but for its object numbers."""
+
+    base_font: str
+    is_cff: bool
+    file: bytes
+    to_unicode: bytes
+    descriptor: str
+    widths: str
+
+    def write(self, body: Body) -> int:
+        """Append the font's objects and return the number of the Type 0 font."""
+        file = body.add(self.file)
+        file_key = "FontFile3" if self.is_cff else "FontFile2"
+        descriptor = body.add(
+            f"<</Type/FontDescriptor/FontName{self.base_font}{self.descriptor}/{file_key} {file} 0 R>>"
+        )
+        kind = "/CIDFontType0" if self.is_cff else "/CIDFontType2/CIDToGIDMap/Identity"
+        cid_font = body.add(
+            f"<</Type/Font/Subtype{kind}/BaseFont{self.base_font}"
+            f"/CIDSystemInfo<</Registry(Adobe)/Ordering(Identity)/Supplement 0>>"
+            f"/DW {UNITS}{self.widths}/FontDescriptor {descriptor} 0 R>>"
+        )
+        to_unicode = body.add(self.to_unicode)
+        base_font = f"{self.base_font}-Identity-H" if self.is_cff else self.base_font
+        return body.add(
+            f"<</Type/Font/Subtype/Type0/BaseFont{base_font}/Encoding/Identity-H"
+            f"/DescendantFonts[{cid_font} 0 R]/ToUnicode {to_unicode} 0 R>>"
+        )
+
+
+def make_font(
+    face: Face, glyph_ids: NDArray[np.int64], chars: NDArray[np.int64], deflate: Callable[[bytes], bytes]
+) -> FontBlock:
+    """Return the subset in which code i + 1 draws ``glyph_ids[i]`` and reads as ``chars[i]``.
+
+    Args:
+        face: the font to embed.
+        glyph_ids: int64[n], the glyph of each pair that the document prints.
+        chars: int64[n], the character of each pair.
+        deflate: compresses the streams.
+    """
+    part = subset(face, glyph_ids.tolist())
+    tag = _subset_tag(face, glyph_ids)
+    entries = (
+        "/Filter/FlateDecode/Subtype/CIDFontType0C" if part.is_cff else f"/Filter/FlateDecode/Length1 {len(part.data)}"
+    )
+    return FontBlock(
+        base_font=name(f"{tag}+{face.postscript_name}"),
+        is_cff=part.is_cff,
+        file=stream(entries, deflate(part.data)),
+        to_unicode=stream("/Filter/FlateDecode", deflate(to_unicode_map(chars).encode("ascii"))),
+        descriptor=_descriptor(face),
+        widths=_width_array(face.advance[glyph_ids]),
+    )
+
+
+class FontCache:
+    """Keeps the last subsets: the digits of one invoice are often those of the next."""
+
+    def __init__(self, size: int = _KEPT_BLOCKS) -> None:
+        self._size = size
+        self._blocks: OrderedDict[tuple[str, bytes], FontBlock] = OrderedDict()
+
+    def font(self, face: Face, pairs: NDArray[np.int64]) -> FontBlock:
+        """Return the subset for pairs as :func:`pair_keys` makes them, int64[n], ascending."""
+        key = (face.digest, pairs.tobytes())
+        block = self._blocks.get(key)
+        if block is None:
+            block = make_font(face, pairs & 0xFFFF, pairs >> 16, deflate_fast)
+            self._blocks[key] = block
+            if len(self._blocks) > self._size:
+                self._blocks.popitem(last=False)
+        else:
+            self._blocks.move_to_end(key)
+        return block
+
+
+def pair_keys(glyph_ids: NDArray[np.uint16], chars: NDArray[np.uint32]) -> NDArray[np.int64]:
+    """Return char × 2¹⁶ + glyph of each glyph, which sorts by character."""
+    return (chars.astype(np.int64) << 16) | glyph_ids
+
+
+def to_unicode_map(chars: NDArray[np.int64]) -> str:
+    """Return a ToUnicode CMap that reads code i + 1 as ``chars[i]`` (ISO 32000-1, 9.10.3)."""
+    values = [_utf16(int(char)) for char in chars] if len(chars) and chars.max() >= _BMP_END else _utf16_bmp(chars)
+    values.insert(0, "")
+    ranges = []
+    # A range must not cross a change of the code's first byte.
+    for start in range(0, len(values), _CODES_A_RANGE):
+        first = max(start, 1)
+        last = min(start + _CODES_A_RANGE, len(values)) - 1
+        if first <= last:
+            ranges.append(f"<{first:04X}><{last:04X}>[{''.join(values[first : last + 1])}]\n")
+    sections = []
+    for start in range(0, len(ranges), _RANGES_A_SECTION):
+        section = ranges[start : start + _RANGES_A_SECTION]
+        sections.append(f"{len(section)} beginbfrange\n{''.join(section)}endbfrange\n")
+    return "".join((_CMAP_HEAD, *sections, _CMAP_TAIL))
+
+
+def _utf16(char: int) -> str:
+    return f"<{chr(char).encode('utf-16-be').hex()}>"
+
+
+def _utf16_bmp(chars: NDArray[np.int64]) -> list[str]:
+    spaced = chars.astype(">u2").tobytes().hex(" ", 2)
+    return [f"<{value}>" for value in spaced.split()]
+
+
+def _width_array(advance: NDArray[np.int32]) -> str:
+    """Return the /W entry; widths that the default covers are left out."""
+    if not len(advance):
+        return ""
+    starts = [0, *(np.flatnonzero(np.diff(advance)) + 1).tolist(), len(advance)]
+    parts = []
+    for place in range(len(starts) - 1):
+        width = number(int(advance[starts[place]]) * UNITS / ADVANCE_PER_EM)
+        if width != str(UNITS):
+            parts.append(f"{starts[place] + 1} {starts[place + 1]} {width}")
+    return f"/W[{' '.join(parts)}]" if parts else ""
+
+
+def _subset_tag(face: Face, glyph_ids: NDArray[np.int64]) -> str:
+    """Return six capitals that differ between subsets of one face (ISO 32000-1, 9.6.4)."""
+    value = int.from_bytes(hashlib.blake2b(face.digest.encode() + glyph_ids.tobytes(), digest_size=8).digest(), "big")
+    letters = []
+    for _ in range(6):
+        value, letter = divmod(value, 26)
+        letters.append(chr(ord("A") + letter))
+    return "".join(letters)
+
+
+@lru_cache(maxsize=_KEPT_FACES)
+def _descriptor(face: Face) -> str:
+    """Return the entries of a font descriptor that do not depend on the subset (ISO 32000-1, 9.8)."""
+    tables = hb.Face(hb.Blob.from_file_path(str(face.path)), face.index)
+    per_unit = UNITS / face.units_per_em
+    bbox = struct.unpack_from(">4h", tables.reference_table("head").data, 36)
+    os2 = tables.reference_table("OS/2").data
+    has_cap_height = len(os2) >= _OS2_CAP_HEIGHT + 2 and struct.unpack_from(">H", os2)[0] > 1
+    cap_height = struct.unpack_from(">h", os2, _OS2_CAP_HEIGHT)[0] if has_cap_height else face.ascent
+    box = " ".join(str(round(value * per_unit)) for value in bbox)
+    return (
+        f"/Flags {_SYMBOLIC}/FontBBox[{box}]/ItalicAngle 0/Ascent {round(face.ascent * per_unit)}"
+        f"/Descent {round(face.descent * per_unit)}/CapHeight {round(cap_height * per_unit)}/StemV {_STEM_V}"
+    )

@@ -1,0 +1,45 @@
+"""PDF objects as bytes (ISO 32000-1 clause 7.3): strings, names, numbers, dates, streams."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+_REGULAR = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.+*@!$&,:;=?^`|~'\"")
+
+
+def text_string(text: str) -> str:
+    """Return a text string as UTF-16BE with byte order mark, in hexadecimal: no character can end it early."""
+    return f"<FEFF{text.encode('utf-16-be').hex().upper()}>"
+
+
+def name(text: str) -> str:
+    """Return a name object; every byte outside a safe set is written as #xx (ISO 32000-1, 7.3.5)."""
+    return "/" + "".join(chr(byte) if byte in _REGULAR else f"#{byte:02X}" for byte in text.encode())
+
+
+def number(value: float, decimals: int = 3) -> str:
+    """Return a real number without exponent and without trailing zeros."""
+    text = f"{value:.{decimals}f}"
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text in ("-0", "") else text
+
+
+def date(moment: datetime) -> str:
+    """Return a date string with its time zone (ISO 32000-1, 7.9.4)."""
+    minutes = _offset_minutes(moment)
+    sign = "-" if minutes < 0 else "+"
+    hours, rest = divmod(abs(minutes), 60)
+    return f"(D:{moment.year:04d}{moment:%m%d%H%M%S}{sign}{hours:02d}'{rest:02d}')"
+
+
+def _offset_minutes(moment: datetime) -> int:
+    offset = moment.utcoffset()
+    if offset is None:
+        raise ValueError("a date in a PDF needs a time zone")
+    return int(offset.total_seconds()) // 60
+
+
+def stream(entries: str, data: bytes) -> bytes:
+    """Return a stream object with these dictionary entries; the length is added."""
+    return b"<<%b/Length %d>>\nstream\n%b\nendstream" % (entries.encode("ascii"), len(data), data)

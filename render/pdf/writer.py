@@ -1,0 +1,194 @@
+"""Writes a display list as PDF 1.7 with the structure of PDF/A-3b (ISO 32000-1; ISO 19005-3).
+
+The file is put together front to back, never parsed or serialised again: the shared objects of
+:mod:`render.pdf.background`, then the document's own, then cross-references. The same arguments give the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+from render.display.list import NO_BASE, DisplayList
+from render.display.resources import Resources
+from render.errors import OutputInvalid
+from render.pdf.attachment import add_attachments
+from render.pdf.background import ID_BYTES, Background, compile_background, resource_dictionary
+from render.pdf.body import Body
+from render.pdf.content import SCALE, Content, font_name, page_contents
+from render.pdf.deflate import deflate_fast
+from render.pdf.field import add_signature_field
+from render.pdf.font import FontCache
+from render.pdf.info import Attachment, PdfFile, PdfInfo
+from render.pdf.picture import PictureBlock
+from render.pdf.syntax import number, stream
+from render.pdf.xmp import info_dictionary, xmp_packet
+from render.units import um_to_pt
+
+__all__ = ["Attachment", "PdfFile", "PdfInfo", "PdfWriter"]
+
+_VALUE_PREFIX = "F"
+_BOX_DECIMALS = 5
+_GROUP = "/Group<</S/Transparency/CS/DeviceRGB>>"
+
+
+class PdfWriter:
+    """Writes documents of one template; build it once, since backgrounds and fonts are compiled and kept."""
+
+    def __init__(self, resources: Resources) -> None:
+        self._resources = resources
+        self._pictures = {digest: PictureBlock(picture) for digest, picture in resources.pictures.items()}
+        self._backgrounds: dict[tuple[str, ...], Background] = {}
+        self._fonts = FontCache()
+        for digest in resources.bases:
+            self._background((digest,))
+
+    def write(
+        self,
+        display: DisplayList,
+        doc: int,
+        info: PdfInfo,
+        attachments: Sequence[Attachment] = (),
+        reserve_signature_bytes: int = 0,
+    ) -> PdfFile:
+        """Return one document of a display list as a PDF file.
+
+        Args:
+            display: one or more laid-out documents.
+            doc: which document of the list.
+            info: its description.
+            attachments: files to carry inside it.
+            reserve_signature_bytes: room for a signature, 0 = no signature field.
+
+        Raises:
+            OutputInvalid: the list was laid out with other fonts or names a background or picture that is not there.
+            InputError: two attachments of one name.
+        """
+        if display.fonts != self._resources.fonts.digests:
+            raise OutputInvalid("the document was laid out with other fonts.", hint="Please report this defect.")
+        draft = _Draft(self._resources, self._pictures, self._fonts, display, doc)
+        background = self._background(draft.bases_used)
+        return draft.finish(background, info, attachments, reserve_signature_bytes)
+
+    def _background(self, digests: tuple[str, ...]) -> Background:
+        if digests not in self._backgrounds:
+            missing = [digest for digest in digests if digest not in self._resources.bases]
+            if missing:
+                raise OutputInvalid(f"no background {missing[0]}.", hint="Please report this defect.")
+            self._backgrounds[digests] = compile_background(self._resources, digests, self._pictures)
+        return self._backgrounds[digests]
+
+
+class _Draft:
+    """One document on its way to a file."""
+
+    def __init__(
+        self,
+        resources: Resources,
+        pictures: Mapping[str, PictureBlock],
+        fonts: FontCache,
+        display: DisplayList,
+        doc: int,
+    ) -> None:
+        self._book = resources.fonts
+        self._pictures = pictures
+        self._fonts = fonts
+        self._display = display
+        self._pages = range(int(display.doc_page_off[doc]), int(display.doc_page_off[doc + 1]))
+        bases = display.page_base[self._pages.start : self._pages.stop].tolist()
+        self._bases = [display.bases[base] if base != NO_BASE else None for base in bases]
+        self.bases_used = tuple(sorted({base for base in self._bases if base is not None}))
+
+    def finish(
+        self, background: Background, info: PdfInfo, attachments: Sequence[Attachment], reserve_bytes: int
+    ) -> PdfFile:
+        """Return the file."""
+        body = Body(background.next_number, len(background.data))
+        widget = body.reserve() if reserve_bytes else None
+        first_page, tree = self._add_pages(body, background, widget)
+        entries = add_attachments(body, attachments)
+        metadata = body.add(stream("/Type/Metadata/Subtype/XML", xmp_packet(info)))
+        info_number = body.add(info_dictionary(info))
+        field = None
+        if widget is not None:
+            field = add_signature_field(body, widget, first_page, reserve_bytes, info)
+            entries += field.catalog_entries
+        catalog = body.add(
+            f"<</Type/Catalog/Pages {tree} 0 R/Metadata {metadata} 0 R"
+            f"/OutputIntents[{background.output_intent} 0 R]/Lang({info.language})"
+            f"/ViewerPreferences<</DisplayDocTitle true>>{entries}>>"
+        )
+        data = _assemble(background, body, catalog, info_number, info)
+        if field is None:
+            return PdfFile(data, None)
+        return PdfFile(field.fill_range(data), field.contents_span)
+
+    def _add_pages(self, body: Body, background: Background, widget: int | None) -> tuple[int, int]:
+        """Append pages with all that they need; return the numbers of the first page and of the page tree."""
+        pages = self._pages
+        content = page_contents(self._display, pages.start, pages.stop, self._book, _VALUE_PREFIX)
+        resources = body.add(self._resources(body, background, content))
+        tree = body.reserve()
+        numbers = []
+        for place, page in enumerate(pages):
+            annotations = f"/Annots[{widget} 0 R]" if widget is not None and place == 0 else ""
+            numbers.append(
+                self._add_page(body, background, content, page, tree, f"/Resources {resources} 0 R{annotations}")
+            )
+        kids = " ".join(f"{page} 0 R" for page in numbers)
+        body.add(f"<</Type/Pages/Count {len(numbers)}/Kids[{kids}]>>", tree)
+        return numbers[0], tree
+
+    def _resources(self, body: Body, background: Background, content: Content) -> str:
+        fonts = {}
+        for face, pairs in content.pairs.items():
+            fonts[font_name(_VALUE_PREFIX, face)] = self._fonts.font(self._book.faces[face], pairs).write(body)
+        images = {}
+        for index in content.images:
+            digest = self._display.images[index]
+            if digest not in self._pictures:
+                raise OutputInvalid(f"no picture {digest}.", hint="Please report this defect.")
+            images[index] = background.images.get(digest) or self._pictures[digest].write(body)
+        forms = {_form_name(place): background.forms[base].number for place, base in enumerate(self.bases_used)}
+        return resource_dictionary(fonts, content, images, forms)
+
+    def _add_page(self, body: Body, background: Background, content: Content, page: int, tree: int, rest: str) -> int:
+        place = page - self._pages.start
+        width, height = self._display.page_size_um[page].tolist()
+        operators = [SCALE]
+        is_transparent = content.is_transparent[place]
+        base = self._bases[place]
+        if base is not None:
+            form = background.forms[base]
+            is_transparent = is_transparent or form.is_transparent
+            name = _form_name(self.bases_used.index(base))
+            operators.append(
+                f"{name} Do" if form.height_um == height else f"q 1 0 0 1 0 {height - form.height_um} cm {name} Do Q"
+            )
+        operators.extend(content.pages[place])
+        contents = body.add(stream("/Filter/FlateDecode", deflate_fast("\n".join(operators).encode("ascii"))))
+        box = f"{number(um_to_pt(width), _BOX_DECIMALS)} {number(um_to_pt(height), _BOX_DECIMALS)}"
+        group = _GROUP if is_transparent else ""
+        return body.add(f"<</Type/Page/Parent {tree} 0 R/MediaBox[0 0 {box}]/Contents {contents} 0 R{group}{rest}>>")
+
+
+def _form_name(place: int) -> str:
+    return f"/B{place}"
+
+
+def _assemble(background: Background, body: Body, catalog: int, info_number: int, info: PdfInfo) -> bytes:
+    """Return the file, with an identifier made from all that it holds (ISO 32000-1, 14.4)."""
+    own = b"".join(body.chunks())
+    state = background.digest.copy()
+    state.update(own)
+    version = state.hexdigest()
+    permanent = (
+        hashlib.blake2b(info.document_id.encode(), digest_size=ID_BYTES).hexdigest() if info.document_id else version
+    )
+    size = body.next_number
+    trailer = (
+        f"trailer\n<</Size {size}/Root {catalog} 0 R/Info {info_number} 0 R/ID[<{permanent}><{version}>]>>\n"
+        f"startxref\n{body.end}\n%%EOF\n"
+    )
+    head = b"xref\n0 %d\n0000000000 65535 f \n" % size
+    return b"".join((background.data, own, head, background.table, body.table(), trailer.encode("ascii")))

@@ -1,0 +1,56 @@
+"""The document's metadata twice: Info dictionary (ISO 32000-1, 14.3.3) and XMP packet (ISO 16684-1), always equal."""
+
+from __future__ import annotations
+
+from xml.sax.saxutils import escape
+
+from render.pdf.info import PdfInfo
+from render.pdf.syntax import date, text_string
+
+# The byte order mark in the header and this fixed id are what identifies a packet (ISO 16684-1, 7.3.2).
+_HEAD = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
+<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+<rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:pdf="http://ns.adobe.com/pdf/1.3/" \
+xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmlns:xmpMM="http://ns.adobe.com/xap/1.0/mm/" \
+xmlns:pdfaid="http://www.aiim.org/pdfa/ns/id/">
+<pdfaid:part>3</pdfaid:part><pdfaid:conformance>B</pdfaid:conformance>
+<dc:format>application/pdf</dc:format>
+"""
+_TAIL = """</rdf:Description></rdf:RDF></x:xmpmeta>
+<?xpacket end="r"?>"""
+_ALTERNATIVES = '<{0}><rdf:Alt><rdf:li xml:lang="x-default">{1}</rdf:li></rdf:Alt></{0}>\n'
+_SEQUENCE = "<{0}><rdf:Seq><rdf:li>{1}</rdf:li></rdf:Seq></{0}>\n"
+_BAG = "<{0}><rdf:Bag><rdf:li>{1}</rdf:li></rdf:Bag></{0}>\n"
+_PLAIN = "<{0}>{1}</{0}>\n"
+
+
+def info_dictionary(info: PdfInfo) -> str:
+    """Return the Info dictionary; empty texts are left out."""
+    texts = (
+        ("Title", info.title),
+        ("Author", info.author),
+        ("Subject", info.subject),
+        ("Keywords", info.keywords),
+        ("Producer", info.producer),
+    )
+    entries = "".join(f"/{key}{text_string(text)}" for key, text in texts if text)
+    created = date(info.created)
+    return f"<<{entries}/CreationDate{created}/ModDate{created}>>"
+
+
+def xmp_packet(info: PdfInfo) -> bytes:
+    """Return the XMP packet that says the same, and claims PDF/A-3b (ISO 19005-3, 6.6.4)."""
+    created = info.created.isoformat(timespec="seconds")
+    values = (
+        (_ALTERNATIVES, "dc:title", info.title),
+        (_SEQUENCE, "dc:creator", info.author),
+        (_ALTERNATIVES, "dc:description", info.subject),
+        (_BAG, "dc:language", info.language),
+        (_PLAIN, "pdf:Keywords", info.keywords),
+        (_PLAIN, "pdf:Producer", info.producer),
+        (_PLAIN, "xmp:CreateDate", created),
+        (_PLAIN, "xmp:ModifyDate", created),
+        (_PLAIN, "xmpMM:DocumentID", info.document_id),
+    )
+    lines = [form.format(key, escape(value)) for form, key, value in values if value]
+    return "".join((_HEAD, *lines, _TAIL)).encode()
