@@ -64,7 +64,7 @@ def picture_problems(invoice: Invoice, pages: Sequence[bytes]) -> list[str]:
 
 def qr_problems(invoice: Invoice, image: Image.Image) -> list[str]:
     """Read the QR code and compare its fields with the invoice."""
-    found = zxingcpp.read_barcodes(image, formats=zxingcpp.BarcodeFormat.QRCode)
+    found = zxingcpp.read_barcodes(image, formats=zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode))
     if len(found) != 1:
         return [f"{len(found)} QR codes were read"]
     text = found[0].text

@@ -17,6 +17,7 @@ from render.model.words import amount_in_words
 from bench import lines as made_up
 from bench.vocabulary import (
     FAKE_REGION,
+    GOODS,
     LONG_PARTY_NAME,
     RARE_PARTY_NAME,
     RARE_PERSONS,
@@ -261,7 +262,7 @@ def _old_tax_id(rng: random.Random) -> _Draft:
 
 
 def _long_figures(rng: random.Random) -> _Draft:
-    goods = rng.sample(made_up.GOODS, rng.randrange(1, 4))
+    goods = rng.sample(GOODS, rng.randrange(1, 4))
     return replace(_everyday(rng), lines=[made_up.long_figures_line(rng, each) for each in goods])
 
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-MARK = "KAIPIAO_DEMO_MARK"
+MARK = "DEMO_PROCESS_MARK"
 _PROC = Path("/proc")
 _POLL_S = 0.05
 

@@ -37,9 +37,10 @@ def print_report(report: Report, console: Console) -> None:
             f"{row['ratio']:.1f} ×" if row["ratio"] is not None else "–",
         )
     console.print(table)
-    for row in report.results:
-        if row.extra:
-            console.print(f"{row.case}: " + ", ".join(f"{name} {value:.2f}" for name, value in row.extra.items()))
+    for result in report.results:
+        if result.extra:
+            figures = ", ".join(f"{name} {value:.2f}" for name, value in result.extra.items())
+            console.print(f"{result.case}: {figures}")
     machine = report.machine
     state = " with changes" if machine["is_dirty"] else ""
     cores = f"{machine['cores_allowed']} of {machine['cores']} cores"

@@ -55,11 +55,11 @@ def interleave(
         Samples in milliseconds by side and stage, and ``all`` for the sum of the stages.
     """
     for side in sides.values():
-        for item in items[: max(1, warm_up)] * warm_up:
+        for item in list(items[:warm_up]) * warm_up:
             side(item)
     samples: dict[str, dict[str, list[float]]] = {name: defaultdict(list) for name in sides}
     for turn in range(repeats):
-        order = list(sides) if turn % 2 == 0 else list(reversed(sides))
+        order = list(sides)[:: 1 if turn % 2 == 0 else -1]
         for item in items:
             for name in order:
                 # The rubbish of one side is not cleared on the other's time.

@@ -171,4 +171,4 @@ class _Sheet:
 
     @staticmethod
     def _up(y_mm: float) -> float:
-        return (form.PAGE_MM[1] - y_mm) * mm
+        return (form.PAGE_MM[1] - y_mm) * float(mm)
