@@ -89,7 +89,7 @@ def resolve_runs(texts: Sequence[Text], fonts: FontBook) -> tuple[Runs, list[tup
     is_first = np.ones(len(chars), bool)
     is_first[1:] = (owner[1:] != owner[:-1]) | (face[1:] != face[:-1])
     first = np.flatnonzero(is_first)
-    last = np.append(first[1:], len(chars)) - 1
+    last = np.append(first[1:], len(chars))[: len(first)] - 1
     run_owner = owner[first]
     run_size, run_baseline = size[run_owner], baseline[run_owner]
     origin_x = glyph_x[first]
