@@ -7,6 +7,7 @@ extracts as each of them. Codes are 1, 2, 3 … in the order of the pairs; code 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import struct
 from collections import OrderedDict
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from render.fonts.face import ADVANCE_PER_EM, Face
 from render.fonts.subset import subset
 from render.pdf.body import Body
 from render.pdf.deflate import deflate_fast
-from render.pdf.syntax import name, number, stream
+from render.pdf.syntax import name, stream
 
 UNITS = 1000
 """Glyph space of a PDF font: this many units in an em."""
@@ -162,16 +163,24 @@ def _utf16_bmp(chars: NDArray[np.int64]) -> list[str]:
     return [f"<{value}>" for value in spaced.split()]
 
 
+def stated_widths(advance: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Return the widths that a file states for advances of 1/ADVANCE_PER_EM em.
+
+    Whole numbers, since some readers drop the fraction; text is spaced by what is stated, so that nothing is lost.
+    """
+    per_unit = ADVANCE_PER_EM // UNITS
+    return (advance + per_unit // 2) // per_unit
+
+
 def _width_array(advance: NDArray[np.int32]) -> str:
     """Return the /W entry; widths that the default covers are left out."""
-    if not len(advance):
-        return ""
-    starts = [0, *(np.flatnonzero(np.diff(advance)) + 1).tolist(), len(advance)]
-    parts = []
-    for place in range(len(starts) - 1):
-        width = number(int(advance[starts[place]]) * UNITS / ADVANCE_PER_EM)
-        if width != str(UNITS):
-            parts.append(f"{starts[place] + 1} {starts[place + 1]} {width}")
+    widths = stated_widths(advance)
+    starts = [0, *(np.flatnonzero(np.diff(widths)) + 1).tolist(), len(widths)]
+    parts = [
+        f"{first + 1} {last} {widths[first]}"
+        for first, last in itertools.pairwise(starts)
+        if first < last and widths[first] != UNITS
+    ]
     return f"/W[{' '.join(parts)}]" if parts else ""
 
 

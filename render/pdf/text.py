@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from render.display.list import DisplayList
 from render.fonts.book import FontBook
-from render.fonts.face import ADVANCE_PER_EM
-from render.pdf.font import UNITS, pair_keys
+from render.pdf.font import UNITS, pair_keys, stated_widths
 from render.pdf.syntax import number
 
 _PER_MILLE = 1000
@@ -113,9 +112,9 @@ def _spacing(
     first, counts = rows.first[:-1], np.diff(rows.first)
     owner = np.repeat(np.arange(len(first)), counts)
     scaled_um = (size * xscale / _PER_MILLE)[owner]
-    advance = fonts.advance[face[owner], rows.glyph_id] * (scaled_um / ADVANCE_PER_EM)
+    advance = stated_widths(fonts.advance[face[owner], rows.glyph_id]) * (scaled_um / UNITS)
     natural = np.cumsum(advance) - advance
-    # How much further right than the font's own advances would put it each glyph stands.
+    # How much further right than the stated widths would put it each glyph stands.
     gap = rows.x_um - rows.x_um[first][owner] - (natural - natural[first][owner])
     total = gap[rows.first[1:] - 1]
     mean = np.where(np.abs(total) > _ROUNDING_UM, total / np.maximum(counts - 1, 1), 0.0)

@@ -39,7 +39,9 @@ def caption_page(fonts):
     builder.page(WIDTH_UM, HEIGHT_UM)
     brown = builder.paint(128, 0, 0)
     steps = [7_070] * 11
-    builder.text("kai", 7_073, 57_061, 14_085, "电子发票（增值税专用发票）", paint=brown, tag="caption.title", steps_um=steps)
+    builder.text(
+        "kai", 7_073, 57_061, 14_085, "电子发票（增值税专用发票）", paint=brown, tag="caption.title", steps_um=steps
+    )
     builder.text("kai", 3_300, 154_000, 14_000, "发票号码：", paint=brown, tag="caption.number")
     caption = "统一社会信用代码/纳税人识别号："
     builder.text("kai", 3_175, 11_000, 47_000, caption, paint=brown, tag="caption.tax_id", xscale=890)
@@ -75,7 +77,7 @@ def seal_picture():
 def value_texts(serial=0):
     """Return role, size, x, baseline, text, tag and alignment of each value."""
     buyer = f"上海示范科技有限公司第{serial}分公司"
-    rows = [
+    return [
         ("song", 3_175, 172_000, 14_000, f"{int(NUMBER) + serial}", "number", Align.LEFT),
         ("song", 3_175, 28_000, 36_500, buyer, "buyer.name", Align.LEFT),
         ("mono", 3_175, 60_000, 47_000, "91310000MA1K00000X", "buyer.tax_id", Align.LEFT),
@@ -86,7 +88,6 @@ def value_texts(serial=0):
         ("song", 2_600, 14_000, 110_000, "㛃䶮𬭊鿏· é “备注”——Ω", "remark", Align.LEFT),
         ("mono", 3_175, 170_000, 101_000, "¥113.00", "total", Align.CENTER),
     ]
-    return rows
 
 
 def value_page(builder, base, serial=0, seal=None):

@@ -1,0 +1,131 @@
+"""Embedded fonts: what a code draws, how wide it is, what it reads as."""
+
+import io
+
+import numpy as np
+import pikepdf
+import pypdfium2
+import pytest
+from pdf_samples import info
+from reportlab.pdfbase.ttfonts import TTFontFile
+
+from render.display.builder import DisplayListBuilder
+from render.display.resources import Resources
+from render.fonts.subset import subset
+from render.pdf.deflate import deflate_fast
+from render.pdf.font import FontCache, make_font, pair_keys, to_unicode_map
+from render.pdf.writer import PdfWriter
+
+
+def _write(book, texts, **options):
+    builder = DisplayListBuilder(book)
+    builder.page(210_000, 140_000)
+    black = builder.paint(0, 0, 0)
+    for line, (role, text) in enumerate(texts):
+        builder.text(role, 3_000, 5_000, 8_000 + 5_000 * line, text, paint=black, tag=f"t{line}", **options)
+    return PdfWriter(Resources(book)).write(builder.freeze(), 0, info()).data
+
+
+def _extract(data):
+    with pypdfium2.PdfDocument(data) as pdf:
+        return pdf[0].get_textpage().get_text_range()
+
+
+def _keys(face, text):
+    chars = np.array([ord(char) for char in text], np.uint32)
+    return np.unique(pair_keys(face.cmap[chars], chars))
+
+
+@pytest.mark.parametrize("role", ["kai", "mono"])
+def test_reportlab_finds_the_same_glyph_for_each_character(book, role):
+    face = book.face(role)
+    theirs = TTFontFile(str(face.path), subfontIndex=face.index).charToGlyph
+    chars = [char for char in theirs if char < len(face.cmap)]
+    assert len(chars) > 600
+    # ReportLab gives the no-break space the glyph of the space, whatever the font says.
+    assert [char for char in chars if face.cmap[char] != theirs[char] and char != 0xA0] == []
+
+
+def test_two_characters_of_one_glyph_extract_as_themselves(book):
+    song = book.face("song")
+    # The hyphen and the soft hyphen's neighbours share outlines in many fonts; find a pair that does in this one.
+    chars = np.flatnonzero(song.cmap)
+    glyphs = song.cmap[chars]
+    shared = chars[np.isin(glyphs, np.flatnonzero(np.bincount(glyphs) > 1)) & (chars >= 0x2E80) & (chars < 0xFB00)]
+    same_glyph = [chr(char) for char in shared if song.cmap[char] == song.cmap[shared[0]]]
+    assert len(same_glyph) > 1
+    text = f"甲{'乙'.join(same_glyph)}丙"
+    assert _extract(_write(book, [("song", text)])) == text
+
+
+def test_characters_beyond_the_basic_plane_extract(book):
+    text = "姓名𬭊与𬱟，又𫖯"
+    assert _extract(_write(book, [("kai", text)])) == text
+
+
+def test_more_codes_than_one_byte_counts_extract_in_order(book):
+    text = "".join(chr(char) for char in range(0x4E00, 0x4E00 + 700) if book.face("song").has(chr(char)))
+    lines = [text[start : start + 60] for start in range(0, len(text), 60)]
+    assert len(text) > 600
+    assert _extract(_write(book, [("song", line) for line in lines])).split("\r\n") == lines
+
+
+def test_widths_in_the_file_are_those_of_the_font(book):
+    data = _write(book, [("song", "价税合计12.30元 ABC"), ("mono", "¥12.30"), ("kai", "备注:abcWMi")])
+    with pikepdf.open(io.BytesIO(data)) as pdf:
+        for key, font in pdf.pages[0].Resources.Font.items():
+            face = book.faces[int(str(key)[2:])]
+            child = font.DescendantFonts[0]
+            widths = dict.fromkeys(range(1, 200), float(child.DW))
+            entries = [float(entry) for entry in child.get("/W", [])]
+            for first, last, width in zip(entries[::3], entries[1::3], entries[2::3], strict=True):
+                widths.update(dict.fromkeys(range(int(first), int(last) + 1), width))
+            text = {"song": "价税合计12.30元 ABC", "mono": "¥12.30", "kai": "备注:abcWMi"}[
+                next(role for role in ("song", "mono", "kai") if book.face(role) is face)
+            ]
+            for code, char in enumerate(sorted(set(text)), start=1):
+                assert widths[code] == pytest.approx(face.advance[face.cmap[ord(char)]] / 2048, abs=0.5), char
+
+
+def test_to_unicode_ranges_keep_to_one_first_byte_and_sections_to_a_hundred(book):
+    text = to_unicode_map(np.arange(0x4E00, 0x4E00 + 600))
+    assert "<0001><00FF>[<4e00>" in text
+    assert "<0100><01FF>[<4eff>" in text
+    assert "<0200><0258>[<4fff>" in text
+    assert "3 beginbfrange" in text
+    many = to_unicode_map(np.arange(0x20, 0x20 + 30_000))
+    assert many.count("100 beginbfrange") == 1
+    assert many.count("18 beginbfrange") == 1
+
+
+def test_every_subset_is_named_by_its_glyphs(book):
+    song = book.face("song")
+
+    def name(text):
+        keys = _keys(song, text)
+        return make_font(song, keys & 0xFFFF, keys >> 16, deflate_fast).base_font
+
+    assert name("甲乙") == name("乙甲甲")
+    assert name("甲乙") != name("甲丙")
+    assert name("甲乙")[7:] == "+NotoSerifCJKsc-Regular"
+
+
+def test_subsets_keep_the_order_asked_for_behind_notdef(book):
+    kai = book.face("kai")
+    glyphs = [int(kai.cmap[ord(char)]) for char in "发票发"]
+    part = subset(kai, glyphs)
+    assert part.glyph_ids == (0, *glyphs)
+    assert not part.is_cff
+    assert subset(book.face("song"), [1, 2]).is_cff
+
+
+def test_the_cache_forgets_the_oldest_and_returns_the_same_block(book):
+    mono = book.face("mono")
+    cache = FontCache(size=2)
+    first = cache.font(mono, _keys(mono, "012"))
+    assert cache.font(mono, _keys(mono, "012")) is first
+    cache.font(mono, _keys(mono, "345"))
+    cache.font(mono, _keys(mono, "678"))
+    again = cache.font(mono, _keys(mono, "012"))
+    assert again is not first
+    assert again == first

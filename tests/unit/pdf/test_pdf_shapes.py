@@ -1,0 +1,120 @@
+"""Rectangles, lines, paths and colours as operators, and as pixels."""
+
+import io
+
+import numpy as np
+import pikepdf
+import pypdfium2
+import pytest
+from pdf_samples import info
+
+from render.display.builder import DisplayListBuilder
+from render.display.list import Blend, Verb
+from render.display.resources import Resources
+from render.pdf import shapes
+from render.pdf.writer import PdfWriter
+
+_PX_PER_MM = 10
+
+
+def _builder(book):
+    builder = DisplayListBuilder(book)
+    builder.page(60_000, 40_000)
+    return builder
+
+
+def _write(book, builder):
+    return PdfWriter(Resources(book)).write(builder.freeze(), 0, info()).data
+
+
+def _pixels(book, builder):
+    """Return uint8[400, 600, 3], ten pixels a millimetre."""
+    with pypdfium2.PdfDocument(_write(book, builder)) as pdf:
+        return np.asarray(pdf[0].render(scale=_PX_PER_MM * 25.4 / 72, no_smoothpath=True).to_pil())[:400, :600]
+
+
+def test_many_rectangles_are_written_as_few_are(book):
+    rng = np.random.default_rng(7)
+    corner = rng.integers(0, 30_000, (200, 2))
+    rects = np.concatenate([corner, corner + rng.integers(1, 9_999, (200, 2))], axis=1)
+    builder = _builder(book)
+    builder.rects(rects, paint=builder.paint(0, 0, 0), tag="q")
+    shown = shapes.rect_set(builder.freeze(), 0, 40_000)
+    numbers = np.array([int(word) for word in shown.removesuffix("f").replace("re", "").split()]).reshape(-1, 4)
+    left, bottom, width, height = numbers.T
+    assert np.array_equal(np.stack([left, 40_000 - bottom - height, left + width, 40_000 - bottom], axis=1), rects)
+    assert shown.count(" re ") == 200
+
+
+def test_rectangles_beyond_the_page_keep_their_sign(book):
+    rects = np.tile([[1_000, 39_000, 2_000, 41_000]], (40, 1))
+    builder = _builder(book)
+    builder.rects(rects, paint=builder.paint(0, 0, 0), tag="q")
+    assert shapes.rect_set(builder.freeze(), 0, 40_000).startswith("1000 -1000 1000 2000 re ")
+
+
+def test_rectangles_lines_and_paths_fall_on_their_places(book):
+    builder = _builder(book)
+    red, green, blue = builder.paint(255, 0, 0), builder.paint(0, 255, 0), builder.paint(0, 0, 255)
+    builder.rects([(1_000, 2_000, 5_000, 4_000)], paint=red, tag="r")
+    builder.line(10_000, 10_000, 20_000, 10_000, 1_000, paint=green, tag="l")
+    triangle = [(30_000, 30_000), (40_000, 30_000), (40_000, 38_000)]
+    builder.path([Verb.MOVE, Verb.LINE, Verb.LINE, Verb.CLOSE], triangle, paint=blue, tag="p")
+    pixels = _pixels(book, builder)
+    found = {}
+    for name, colour in {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}.items():
+        y, x = np.nonzero((pixels == colour).all(axis=2))
+        found[name] = (x.min(), y.min(), x.max() + 1, y.max() + 1)
+    assert found["red"] == pytest.approx((10, 20, 50, 40), abs=1)
+    assert found["green"] == pytest.approx((100, 95, 200, 105), abs=1)
+    assert found["blue"] == pytest.approx((300, 300, 400, 380), abs=2)
+
+
+def test_strokes_and_fills_keep_their_own_colours(book):
+    builder = _builder(book)
+    red, blue = builder.paint(255, 0, 0), builder.paint(0, 0, 255)
+    square = [(30_000, 10_000), (40_000, 10_000), (40_000, 20_000), (30_000, 20_000)]
+    verbs = [Verb.MOVE, Verb.LINE, Verb.LINE, Verb.LINE, Verb.CLOSE]
+    builder.line(1_000, 1_000, 9_000, 1_000, 500, paint=red, tag="l")
+    builder.rects([(10_000, 10_000, 20_000, 20_000)], paint=blue, tag="r")
+    builder.line(1_000, 5_000, 9_000, 5_000, 500, paint=red, tag="l")
+    builder.path(verbs, square, paint=blue, tag="p", stroke_um=1_000)
+    pixels = _pixels(book, builder)
+    assert pixels[10, 50].tolist() == pixels[50, 50].tolist() == [255, 0, 0]
+    assert pixels[150, 150].tolist() == pixels[100, 350].tolist() == [0, 0, 255]
+    assert pixels[150, 350].tolist() == [255, 255, 255]
+
+
+def test_multiply_and_alpha_end_with_their_item(book):
+    builder = _builder(book)
+    yellow = builder.paint(255, 255, 0)
+    cyan = builder.paint(0, 255, 255, blend=Blend.MULTIPLY)
+    pale = builder.paint(0, 0, 0, 128)
+    builder.rects([(0, 0, 20_000, 20_000)], paint=yellow, tag="a")
+    builder.rects([(10_000, 10_000, 30_000, 30_000)], paint=cyan, tag="b")
+    builder.rects([(40_000, 0, 50_000, 10_000)], paint=pale, tag="c")
+    builder.rects([(15_000, 0, 18_000, 5_000)], paint=builder.paint(0, 0, 0), tag="d")
+    pixels = _pixels(book, builder)
+    assert pixels[150, 150].tolist() == [0, 255, 0]
+    assert pixels[250, 250].tolist() == [0, 255, 255]
+    assert pixels[50, 450].tolist() == pytest.approx([127] * 3, abs=1)
+    assert pixels[30, 160].tolist() == [0, 0, 0]
+
+
+def test_only_blended_pages_have_a_transparency_group(book):
+    def group(**options):
+        builder = _builder(book)
+        builder.rects([(0, 0, 9, 9)], paint=builder.paint(1, 2, 3, **options), tag="a")
+        with pikepdf.open(io.BytesIO(_write(book, builder))) as pdf:
+            return "/Group" in pdf.pages[0]
+
+    assert not group()
+    assert group(alpha=100)
+    assert group(blend=Blend.MULTIPLY)
+
+
+@pytest.mark.parametrize("level", [0, 1, 77, 128, 254, 255])
+def test_colours_come_back_exactly(book, level):
+    builder = _builder(book)
+    builder.rects([(0, 0, 60_000, 40_000)], paint=builder.paint(level, 0, 255 - level), tag="a")
+    assert _pixels(book, builder)[200, 300].tolist() == [level, 0, 255 - level]
