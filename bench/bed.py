@@ -19,6 +19,7 @@ from bench.runner import require
 from render.config import RenderSettings
 from render.model.invoice import Media
 from render.pipeline import Renderer, RenderRequest, RenderResult
+from render.sign.keys import set_up_test_identity
 
 SIGNING_TIME = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 """Fixed, so that two runs sign the same bytes."""
@@ -81,7 +82,7 @@ def open_bed() -> Iterator[Bed]:
     with TemporaryDirectory(prefix="kaipiao-bench-") as name:
         folder = Path(name)
         settings = RenderSettings.from_mapping({"KAIPIAO_HOME": str(folder / "home")})
-        make_test_identity(folder / "home")
+        set_up_test_identity(folder / "home", now=SIGNING_TIME)
         renderer = Renderer(settings)
         kai, mono = (renderer.fonts.face(role).path for role in ("kai", "mono"))
         yield Bed(renderer, Straightforward(kai, mono, *_peer_keys()), folder)

@@ -8,7 +8,8 @@ import secrets
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 MARK = "DEMO_PROCESS_MARK"
@@ -53,12 +54,16 @@ class ProcessGroup:
         """Return the exit codes of processes that are no longer running."""
         return [code for process in self._started if (code := process.poll()) is not None]
 
-    def stop(self, patience_s: float = 20.0) -> list[int]:
-        """Ask every process to end, insist with those that do not, and return what is still there after that."""
+    def stop_started(self, patience_s: float = 20.0) -> None:
+        """Ask the processes that were started here to end, and wait for them."""
         for process in reversed(self._started):
             if process.poll() is None:
                 process.terminate()
         _wait_until(lambda: len(self.ended()) == len(self._started), patience_s)
+
+    def stop(self, patience_s: float = 20.0) -> list[int]:
+        """Ask every process to end, insist with those that do not, and return what is still there after that."""
+        self.stop_started(patience_s)
         for number in (signal.SIGTERM, signal.SIGKILL):
             for pid in self.alive():
                 _send(pid, number)
@@ -70,6 +75,16 @@ class ProcessGroup:
         wanted = f"{MARK}={self.mark}".encode()
         own = os.getpid()
         return [pid for pid in _process_ids() if pid != own and wanted in _environment(pid)]
+
+
+@contextmanager
+def marked(mark: str) -> Iterator[None]:
+    """Give the mark to processes that other code starts meanwhile."""
+    os.environ[MARK] = mark
+    try:
+        yield
+    finally:
+        del os.environ[MARK]
 
 
 def _wait_until(condition: Callable[[], bool], patience_s: float) -> None:

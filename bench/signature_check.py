@@ -10,7 +10,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-from asn1crypto import cms, core
+from asn1crypto import cms, core, x509
 from gmssl import sm2
 
 GM_SIGNED_DATA = "1.2.156.10197.6.1.4.2.2"
@@ -98,17 +98,35 @@ def _problems(signed: SignedBytes, data: cms.SignedData) -> list[str]:
     if not any(item["type"].native == "signing_time" for item in attributes):
         problems.append("no signing time")
     message = _SET_TAG + attributes.dump()[1:]
-    key = certificate["tbs_certificate"]["subject_public_key_info"]["public_key"].contents[1:]
-    if not is_sm2_signature(bytes(key), message, signer["signature"].native):
+    if not is_sm2_signature(_key_of(certificate), message, signer["signature"].native):
         problems.append("the signature is not by the key of the certificate")
-    return problems
+    return problems + _certificate_problems(certificate)
 
 
-def _certificate_of(signer: cms.SignerInfo, certificates: cms.CertificateSet) -> core.Sequence | None:
-    """Return the certificate that the signer names by its serial number."""
-    serial = signer["sid"].chosen["serial_number"].native
-    found = (item.chosen for item in certificates if item.chosen["tbs_certificate"]["serial_number"].native == serial)
-    return next(found, None)
+def _certificate_problems(certificate: x509.Certificate) -> list[str]:
+    """Check that a certificate was issued by its own key, as test identities are: other issuers are not known here."""
+    body = certificate["tbs_certificate"]
+    if body["issuer"].dump() != body["subject"].dump():
+        return ["the certificate's issuer is not known here"]
+    is_right = is_sm2_signature(_key_of(certificate), body.dump(), certificate["signature_value"].native)
+    return [] if is_right else ["the self-signed certificate is not signed by its own key"]
+
+
+def _key_of(certificate: x509.Certificate) -> bytes:
+    # The first byte of a bit string counts unused bits.
+    return bytes(certificate["tbs_certificate"]["subject_public_key_info"]["public_key"].contents[1:])
+
+
+def _certificate_of(signer: cms.SignerInfo, certificates: cms.CertificateSet) -> x509.Certificate | None:
+    """Return the certificate that the signer names by issuer and serial number."""
+    if signer["sid"].name != "issuer_and_serial_number":
+        return None
+    named = signer["sid"].chosen
+    for item in certificates:
+        body = item.chosen["tbs_certificate"]
+        if body["serial_number"].native == named["serial_number"].native:
+            return item.chosen if body["issuer"].dump() == named["issuer"].dump() else None
+    return None
 
 
 def is_sm2_signature(point: bytes, message: bytes, signature_der: bytes) -> bool:
@@ -122,9 +140,17 @@ def is_sm2_signature(point: bytes, message: bytes, signature_der: bytes) -> bool
     pair = _Sm2Signature.load(signature_der, strict=True)
     r, s = pair["r"].native, pair["s"].native
     order = int(sm2.default_ecc_table["n"], 16)
-    if len(point) != 65 or point[0] != 4 or not (0 < r < order and 0 < s < order):
+    if not _is_on_curve(point) or not (0 < r < order and 0 < s < order):
         return False
     verifier = sm2.CryptSM2(private_key="", public_key="")
     # Set afterwards: the constructor strips every leading 0 and 4 of a key, also those of x.
     verifier.public_key = point[1:].hex()
     return bool(verifier.verify_with_sm3(f"{r:064x}{s:064x}", message))
+
+
+def _is_on_curve(point: bytes) -> bool:
+    if len(point) != 65 or point[0] != 4:
+        return False
+    x, y = int.from_bytes(point[1:33], "big"), int.from_bytes(point[33:], "big")
+    p, a, b = (int(sm2.default_ecc_table[name], 16) for name in "pab")
+    return x < p and y < p and (y * y - (x * x * x + a * x + b)) % p == 0
