@@ -1,0 +1,66 @@
+"""What readers that are not ours say about our files."""
+
+import subprocess
+
+import pypdfium2
+from pdf_needs import need
+from pdf_samples import value_texts
+
+from render.pdf.inspect import forbidden_in
+from render.sign.verify import verify_pdf
+
+
+def _run(*command):
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_qpdf_finds_nothing_to_mend(files):
+    need("qpdf")
+    for name, path in files.items():
+        done = _run("qpdf", "--check", str(path))
+        assert done.returncode == 0, (name, done.stdout, done.stderr)
+        assert "No syntax or stream encoding errors found" in done.stdout
+        assert "WARNING" not in done.stdout + done.stderr
+
+
+def test_poppler_extracts_every_value_in_order(files):
+    need("pdftotext")
+    done = _run("pdftotext", "-raw", str(files["plain"]), "-")
+    assert done.stderr == ""
+    places = [done.stdout.find(text) for _, _, _, _, text, _, _ in value_texts()]
+    assert -1 not in places
+    assert places == sorted(places)
+
+
+def test_poppler_sees_embedded_subsets_only(files):
+    need("pdffonts")
+    for path in files.values():
+        rows = _run("pdffonts", str(path)).stdout.splitlines()[2:]
+        assert len(rows) >= 3
+        assert [row.split()[-5:-2] for row in rows] == [["yes", "yes", "yes"]] * len(rows)
+
+
+def test_poppler_detaches_the_attachment(files, tmp_path):
+    need("pdfdetach")
+    done = _run("pdfdetach", "-saveall", "-o", str(tmp_path), str(files["pages"]))
+    assert done.returncode == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["24312000000000000001.xml", "说明.txt"]
+
+
+def test_pdfium_reads_every_page(files):
+    for name, path in files.items():
+        with pypdfium2.PdfDocument(path) as pdf:
+            for page in range(len(pdf)):
+                text = pdf[page].get_textpage().get_text_range()
+                assert all(value in text for _, _, _, _, value, _, _ in value_texts(page)), (name, page)
+
+
+def test_a_signed_file_verifies_and_covers_everything(files):
+    for name in ("signed", "signed-pages"):
+        found = verify_pdf(files[name].read_bytes())
+        assert found.is_intact, found
+        assert found.covers_whole_file, found
+
+
+def test_no_file_holds_anything_forbidden(files):
+    assert {name: forbidden_in(path.read_bytes()) for name, path in files.items()} == dict.fromkeys(files, ())

@@ -1,0 +1,54 @@
+"""veraPDF, the reference validator, breaks no rule of PDF/A-3b on any of our files."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from pdf_needs import need
+
+_JAVA = Path(__file__).parents[1] / "java"
+
+pytestmark = [pytest.mark.java, pytest.mark.slow, pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="session")
+def libraries(tmp_path_factory):
+    """Fetch the validator from Maven Central, or skip where that cannot be reached."""
+    need("java", "javac", "mvn")
+    folder = tmp_path_factory.mktemp("verapdf")
+    pom = folder / "pom.xml"
+    pom.write_text((_JAVA / "pom.xml").read_text())
+    command = ["mvn", "-q", "-B", "-f", str(pom), "dependency:copy-dependencies", "-DoutputDirectory=lib"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+    if done.returncode:
+        if "java" in os.environ.get("CI_REQUIRES", "").split(","):
+            pytest.fail(f"Maven could not fetch veraPDF: {done.stdout[-500:]}")
+        pytest.skip("Maven could not fetch veraPDF; is there a network?")
+    return folder / "lib"
+
+
+def _validate(libraries, paths):
+    """Return the broken rules of each file, by name."""
+    command = ["java", "-cp", f"{libraries}/*", str(_JAVA / "Validate.java"), *map(str, paths)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=600)
+    found = {}
+    for row in done.stdout.splitlines():
+        kind, file, *rest = row.split("\t")
+        name = Path(file).stem
+        if kind == "FILE":
+            assert int(rest[1]) > 1_000, f"veraPDF made only {rest[1]} checks on {name}"
+            found[name] = [] if rest[0] == "true" else ["not compliant"]
+        else:
+            found[name].append(" ".join(rest))
+    return found
+
+
+def test_every_file_is_pdf_a_3b(libraries, files):
+    assert _validate(libraries, files.values()) == {name: [] for name in files}
+
+
+def test_the_validator_does_find_a_broken_file(libraries, files, tmp_path):
+    broken = tmp_path / "broken.pdf"
+    broken.write_bytes(files["plain"].read_bytes().replace(b"<pdfaid:part>3", b"<pdfaid:part>1"))
+    assert _validate(libraries, [broken])["broken"] != []
