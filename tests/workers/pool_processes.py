@@ -1,0 +1,156 @@
+"""Real brokers and real worker processes for tests, each ended by its test."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import redis
+
+from workers.broker import EmbeddedBroker
+from workers.client import PoolClient
+from workers.config import WorkerSettings
+
+ROOT = Path(__file__).parents[2]
+ENGINE = "tests.workers.fake_engine:build"
+
+
+def need(program):
+    """Skip where a program is missing, fail where CI_REQUIRES names it."""
+    path = shutil.which(program)
+    if path is None:
+        if program in os.environ.get("CI_REQUIRES", "").split(","):
+            pytest.fail(f"CI_REQUIRES names {program}, which is not installed")
+        pytest.skip(f"{program} is not installed")
+    return path
+
+
+@dataclass
+class Pool:
+    """Settings, client, and the environment of worker processes."""
+
+    home: Path
+    environment: dict
+
+    @property
+    def settings(self):
+        return WorkerSettings.from_mapping(self.environment)
+
+    @property
+    def client(self):
+        return PoolClient(self.settings)
+
+    @property
+    def engine_log(self):
+        path = Path(self.environment["FAKE_ENGINE_LOG"])
+        return path.read_text().splitlines() if path.exists() else []
+
+    def end_all(self, job_ids, timeout_s=30):
+        """Wait for jobs and return their statuses by id."""
+        return {status.job_id: status for status in self.client.follow(job_ids, timeout_s)}
+
+
+def make_pool(home, **settings):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("KAIPIAO_")}
+    environment |= {
+        "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),
+        "FAKE_ENGINE_LOG": str(home / "engine.log"),
+        "KAIPIAO_HOME": str(home),
+        "KAIPIAO_ENGINE": ENGINE,
+        **{f"KAIPIAO_{name.upper()}": str(value) for name, value in settings.items()},
+    }
+    return Pool(home, environment)
+
+
+@contextmanager
+def embedded_broker(pool):
+    with EmbeddedBroker(pool.settings) as broker:
+        yield broker
+
+
+@contextmanager
+def redis_server(folder):
+    """Run Debian's redis-server on a free port of the loopback and yield its URL."""
+    program = need("redis-server")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
+    server = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)
+    try:
+        with redis.Redis(port=port) as client:
+            wait_until(lambda: _pings(client), 10)
+        yield f"redis://127.0.0.1:{port}/0"
+    finally:
+        server.kill()
+        server.wait()
+
+
+def _pings(client):
+    try:
+        return client.ping()
+    except redis.ConnectionError:
+        return False
+
+
+@contextmanager
+def celery_worker(pool, concurrency=2):
+    """Run Celery's own command line as a process; every process of it has ended afterwards."""
+    command = ["-m", "celery", "-q", "-A", "workers.celery_app", "worker", "-c", str(concurrency), "-P", "prefork"]
+    quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+    with _process([sys.executable, *command, *quiet], pool) as process:
+        yield process
+
+
+@contextmanager
+def kaipiao_worker(pool, *options):
+    """Run the worker command as a process."""
+    code = "import typer; from workers.cli.worker import worker; typer.run(worker)"
+    with _process([sys.executable, "-c", code, *options], pool) as process:
+        yield process
+
+
+@contextmanager
+def _process(command, pool):
+    log = (pool.home / "worker.log").open("ab")
+    with log:
+        process = subprocess.Popen(command, env=pool.environment, cwd=pool.home, stderr=log, stdout=log)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                kill_tree(process.pid)
+        process.wait()
+
+
+def kill_tree(pid):
+    """SIGKILL a process and its descendants, all stopped first so that none can react."""
+    family = [pid]
+    for member in family:
+        os.kill(member, signal.SIGSTOP)
+        family += children_of(member)
+    for member in family:
+        os.kill(member, signal.SIGKILL)
+
+
+def children_of(pid):
+    listed = Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(child) for child in listed.read_text().split()] if listed.exists() else []
+
+
+def wait_until(claim, timeout_s):
+    deadline = time.monotonic() + timeout_s
+    while not claim():
+        assert time.monotonic() < deadline, "what was waited for did not come true"
+        time.sleep(0.05)

@@ -1,0 +1,180 @@
+"""The Celery application: every setting that decides whether a job can be lost stands in this file."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+from billiard.exceptions import TimeLimitExceeded, WorkerLostError
+from celery import Celery, signals
+from kombu.entity import Queue
+
+from render.errors import KaipiaoError
+from render.store.api import Store
+from workers.config import WorkerSettings
+from workers.engine import Engine, load_engine
+from workers.errors import EngineUnavailable
+from workers.logging import configure_logging, pool_logger
+from workers.messages import LANES, Chunk, Lane, encode_message
+from workers.records import Records
+
+RENDER_CHUNK = "kaipiao.render_chunk"
+RENDER_JOB = "kaipiao.render_job"
+QUEUE_PREFIX = "kaipiao."
+UNROUTABLE_QUEUE = "kaipiao.unroutable"
+
+
+def queue_of(lane: Lane) -> str:
+    """Return the queue that carries a lane's messages."""
+    return QUEUE_PREFIX + lane
+
+
+class PoolApp(Celery):  # type: ignore[misc]  # Celery is untyped
+    """The application with what its tasks need: settings, records, and one engine a process, built on first use."""
+
+    def __init__(self, settings: WorkerSettings, **options: Any) -> None:  # noqa: ANN401 passed through to Celery
+        super().__init__("kaipiao", **options)
+        self.settings = settings
+        self._engine: Engine | None = None
+        self._engine_lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[Callable[[WorkerSettings], PoolApp], tuple[WorkerSettings]]:
+        """Travel to spawned children as settings alone."""
+        return create_app, (self.settings,)
+
+    @cached_property
+    def records(self) -> Records:
+        """Open the store, once a process."""
+        return Records(Store(self.settings.effective_store), lambda: datetime.now(UTC))
+
+    def engine(self) -> Engine:
+        """Return the process's engine.
+
+        Raises:
+            EngineUnavailable: this machine cannot render; the message says what is missing.
+        """
+        with self._engine_lock:
+            if self._engine is None:
+                try:
+                    self._engine = load_engine(self.settings)
+                except KaipiaoError as error:
+                    raise EngineUnavailable(error.message, hint=error.hint) from error
+            return self._engine
+
+    def publish_chunks(self, chunks: Iterable[Chunk], *, countdown_s: float = 0.0) -> None:
+        """Publish chunks, many in one exchange with the broker.
+
+        Raises:
+            kombu.exceptions.KombuError, OSError: the broker did not take them; some may have arrived nevertheless.
+        """
+        with self.producer_pool.acquire(block=True) as producer, producer.batch():
+            for chunk in chunks:
+                self.send_task(
+                    RENDER_CHUNK,
+                    args=(encode_message(chunk),),
+                    queue=queue_of(chunk.lane),
+                    countdown=countdown_s or None,
+                    producer=producer,
+                    # Celery would otherwise write the beginning of the invoice into the header, and from there to logs.
+                    argsrepr=chunk.chunk_id,
+                    kwargsrepr="",
+                )
+
+    def start_child(self, **_: object) -> None:
+        """Make a fresh pool process ready for its first job (signal ``worker_process_init``)."""
+        configure_logging()
+        try:
+            self.engine()
+        except EngineUnavailable as error:
+            # Jobs that come here go back and say so as well; the child lives on, since fonts may be installed later.
+            pool_logger().error("engine.unavailable", code=error.code, error_type=type(error.__cause__).__name__)
+
+    def abandon(self, exception: object = None, args: Any = (), **_: object) -> None:  # noqa: ANN401 Celery's values
+        """Take care of a message whose process died or was stopped, in the main process (signal ``task_failure``)."""
+        if isinstance(exception, WorkerLostError | TimeLimitExceeded) and args:
+            from workers.tasks import abandon_message
+
+            abandon_message(self, args[0], timed_out=isinstance(exception, TimeLimitExceeded))
+
+
+def create_app(settings: WorkerSettings) -> PoolApp:
+    """Return the pool's application; opens nothing until a worker starts or a message is published."""
+    from workers.tasks import register_tasks
+
+    app = PoolApp(settings, set_as_current=True)
+    app.conf.update(_celery_settings(settings))
+    register_tasks(app)
+    signals.setup_logging.connect(_keep_our_logging)
+    signals.worker_process_init.connect(app.start_child)
+    signals.task_failure.connect(app.abandon)
+    return app
+
+
+def _keep_our_logging(**_: object) -> None:
+    """Being connected is enough: Celery then leaves the logging as it is."""
+    configure_logging()
+
+
+def _celery_settings(settings: WorkerSettings) -> dict[str, Any]:
+    return {
+        "broker_url": settings.effective_broker_url,
+        "broker_connection_retry": True,
+        "broker_connection_retry_on_startup": True,
+        # None = for ever. The default ends the worker after 100 attempts.
+        "broker_connection_max_retries": None,
+        "broker_connection_timeout": settings.broker_timeout_s,
+        "broker_transport_options": _transport_options(settings),
+        # A message is acknowledged when its jobs are written down, not when it is delivered; a dead child's message
+        # is tried again a few times and then given to `abandon`. Any one of these missing loses or loops jobs.
+        "task_acks_late": True,
+        "task_reject_on_worker_lost": True,
+        "task_retry_on_worker_lost": True,
+        "task_time_limit": settings.time_limit_s,
+        "worker_prefetch_multiplier": 1,
+        "worker_eta_task_limit": 1000,
+        "worker_cancel_long_running_tasks_on_connection_loss": True,
+        # A fresh interpreter for each child: a forked one could not use a GPU that its parent touched.
+        "worker_pool_start_method": "spawn",
+        "worker_proc_alive_timeout": 60.0,
+        "worker_max_tasks_per_child": settings.chunks_per_child,
+        "worker_soft_shutdown_timeout": settings.soft_shutdown_s,
+        "worker_enable_soft_shutdown_on_idle": True,
+        # Receipts in the store are the results.
+        "task_ignore_result": True,
+        "accept_content": ["json"],
+        "task_serializer": "json",
+        "result_serializer": "json",
+        # Events and remote control cost more than the jobs in a large pool, and open a way in.
+        "worker_enable_remote_control": False,
+        "worker_send_task_events": False,
+        "task_send_sent_event": False,
+        "worker_hijack_root_logger": False,
+        "worker_redirect_stdouts": False,
+        "task_queues": [_queue(lane) for lane in LANES],
+        "task_default_queue": queue_of("issue"),
+        "task_publish_retry_policy": {"max_retries": 3, "interval_start": 0.2, "interval_step": 0.4},
+        "enable_utc": True,
+        "timezone": "UTC",
+    }
+
+
+def _queue(lane: Lane) -> object:
+    make: Callable[..., object] = Queue
+    return make(queue_of(lane), routing_key=queue_of(lane))
+
+
+def _transport_options(settings: WorkerSettings) -> dict[str, Any]:
+    return {
+        "visibility_timeout": settings.visibility_timeout_s,
+        "unacked_restore_interval": settings.restore_interval_s,
+        "unacked_restore_throttle": 1,
+        "socket_timeout": settings.broker_timeout_s,
+        "socket_connect_timeout": settings.broker_timeout_s,
+        "socket_keepalive": True,
+        "health_check_interval": 10,
+        # Without it, kombu drops messages silently if a queue's binding was deleted.
+        "deadletter_queue": UNROUTABLE_QUEUE,
+    }

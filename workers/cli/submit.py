@@ -1,0 +1,94 @@
+"""``kaipiao submit``: hand documents to the pool."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, cast
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from render.errors import KaipiaoError
+from workers.client import JobOptions, JobStatus, PoolClient
+from workers.config import WorkerSettings
+from workers.messages import LANES, OutputKind
+
+Files = Annotated[list[Path], typer.Argument(help="Invoices: our JSON, or EInvoice XML.", show_default=False)]
+Wait = Annotated[bool, typer.Option("--wait", help="Wait until every job has ended.")]
+Out = Annotated[Path | None, typer.Option("--out", help="Copy finished files into this folder; implies --wait.")]
+Pdf = Annotated[bool, typer.Option("--pdf", help="Ask for PDF. Neither --pdf nor --png = both.")]
+Png = Annotated[bool, typer.Option("--png", help="Ask for PNG.")]
+Dpi = Annotated[int, typer.Option(min=72, max=600, help="Resolution of PNG.")]
+LaneOption = Annotated[str, typer.Option("--lane", help=f"Queue: {', '.join(LANES)}.")]
+Expires = Annotated[float | None, typer.Option("--expires", min=0, help="Drop jobs that wait longer (seconds).")]
+Timeout = Annotated[float | None, typer.Option("--timeout", min=0, help="Stop waiting after so many seconds.")]
+
+EXIT_FAILED, EXIT_USAGE, EXIT_UNFINISHED = 1, 2, 3
+
+
+def submit(
+    files: Files,
+    wait: Wait = False,  # noqa: FBT002 typer's form of a flag
+    out: Out = None,
+    pdf: Pdf = False,  # noqa: FBT002
+    png: Png = False,  # noqa: FBT002
+    dpi: Dpi = 300,
+    lane: LaneOption = "issue",
+    expires: Expires = None,
+    timeout: Timeout = None,
+) -> None:
+    """Hand invoices to the pool; print their job ids, or with --wait what became of them.
+
+    Exit status: 0 = all well, 1 = some jobs failed, 2 = nothing was submitted, 3 = some jobs have not ended in time.
+    """
+    console, errors = Console(), Console(stderr=True)
+    if lane not in LANES:
+        errors.print(f"There is no lane {lane!r}. Choose from {', '.join(LANES)}.", markup=False)
+        raise typer.Exit(EXIT_USAGE)
+    kinds = tuple(kind for kind, wanted in (("pdf", pdf), ("png", png)) if wanted) or ("pdf", "png")
+    options = JobOptions(outputs=cast("tuple[OutputKind, ...]", kinds), dpi=dpi, lane=lane, expires_s=expires)
+    try:
+        client = PoolClient(WorkerSettings.from_mapping(os.environ))
+        job_ids = client.submit(files, options)
+        if not wait and out is None:
+            for job_id in job_ids:
+                console.print(job_id, markup=False, highlight=False)
+            return
+        ended = _follow(client, job_ids, out, timeout, errors)
+    except KaipiaoError as error:
+        errors.print(f"{error.code}: {error}", markup=False, highlight=False)
+        raise typer.Exit(EXIT_USAGE) from error
+    _report(ended, dict(zip(job_ids, files, strict=True)), console, errors)
+
+
+def _follow(
+    client: PoolClient, job_ids: list[str], out: Path | None, timeout: float | None, console: Console
+) -> list[JobStatus]:
+    ended = []
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        bar = progress.add_task("rendering", total=len(job_ids))
+        for status in client.follow(job_ids, timeout):
+            ended.append(status)
+            if out is not None and status.receipt is not None:
+                client.fetch(status.receipt, out)
+            progress.advance(bar)
+    return ended
+
+
+def _report(ended: list[JobStatus], files: dict[str, Path], console: Console, errors: Console) -> None:
+    counts = Counter("already done" if status.duplicate else status.state for status in ended)
+    for status in ended:
+        if status.error is not None:
+            record = status.error
+            errors.print(f"{files[status.job_id]}: {record.code}: {record.message} {record.hint}", markup=False)
+            for fault in record.faults:
+                errors.print(f"  - {fault.path}: {fault.message} [{fault.rule}] {fault.hint}", markup=False)
+    console.print(", ".join(f"{count} {state}" for state, count in sorted(counts.items())), highlight=False)
+    if counts["failed"]:
+        raise typer.Exit(EXIT_FAILED)
+    if counts["queued"]:
+        raise typer.Exit(EXIT_UNFINISHED)

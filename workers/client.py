@@ -1,0 +1,219 @@
+"""The submitter's side: publish documents as jobs, and follow what becomes of them."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+from kombu.exceptions import KombuError
+
+from render.errors import BrokerError, Fault, InputError
+from render.sign.sm3 import sm3_hex
+from render.store.api import Store
+from workers.app import create_app
+from workers.broker import require_embedded
+from workers.config import WorkerSettings
+from workers.messages import MAX_PAYLOAD_BYTES, Chunk, Job, Lane, MediaType, OutputKind, PayloadRef
+from workers.receipts import ErrorRecord, Outcome, Receipt
+from workers.records import Records
+
+FIRST_POLL_S, LAST_POLL_S = 0.05, 1.0
+# Room in a message for what a job says besides its invoice.
+JOB_OVERHEAD_CHARS = 400
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _new_id() -> str:
+    return uuid.uuid4().hex
+
+
+@dataclass(frozen=True, slots=True)
+class JobStatus:
+    """What is known of a job: ``state`` is ``queued`` (or unknown), ``done`` or ``failed``."""
+
+    job_id: str
+    state: str
+    duplicate: bool = False
+    receipt: Receipt | None = None
+    error: ErrorRecord | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobOptions:
+    """What is asked of each document.
+
+    Attributes:
+        outputs: any of ``pdf``, ``png``; ``dpi``: resolution of pictures.
+        lane: which queue; ``media``: the form of the documents, None = told from their first byte.
+        expires_s: not worth rendering after so many seconds; None = always worth it.
+        signing_time: None = the time of submission.
+    """
+
+    outputs: tuple[OutputKind, ...] = ("pdf", "png")
+    dpi: int = 300
+    lane: Lane = "issue"
+    media: MediaType | None = None
+    expires_s: float | None = None
+    signing_time: datetime | None = None
+
+
+@dataclass(slots=True)
+class PoolClient:
+    """Publishes jobs and reads their records.
+
+    Args:
+        settings: where broker and store are.
+        clock: the time that is written into jobs; ``new_id``: names jobs and chunks.
+
+    Raises:
+        ConfigError: the store cannot be opened.
+    """
+
+    settings: WorkerSettings
+    clock: Callable[[], datetime] = _now
+    new_id: Callable[[], str] = _new_id
+    records: Records = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.records = Records(Store(self.settings.effective_store), self.clock)
+
+    def submit(self, documents: Iterable[Path | bytes], options: JobOptions | None = None) -> list[str]:
+        """Publish a job for each document and return their ids, in order.
+
+        If this raises BrokerError, some jobs may be queued; submitting everything again does no work twice.
+
+        Raises:
+            InputError: files that cannot be read or are too large; nothing was published.
+            BrokerError: the broker is out of reach; StoreError: a payload cannot be stored.
+        """
+        require_embedded(self.settings)
+        jobs = [self._job(data, options or JobOptions()) for data in _read_all(documents)]
+        app = create_app(self.settings)
+        try:
+            with app.connection_for_write() as connection:
+                connection.ensure_connection(max_retries=1, timeout=self.settings.broker_timeout_s)
+            app.publish_chunks(self._chunks(jobs))
+        except (KombuError, OSError) as error:
+            raise BrokerError(
+                f"the broker is out of reach: {type(error).__name__}.",
+                hint="Check KAIPIAO_BROKER_URL and that the broker runs, then submit again; nothing is rendered twice.",
+            ) from error
+        finally:
+            app.close()
+        return [job.job_id for job in jobs]
+
+    def status(self, job_id: str) -> JobStatus:
+        """Tell what became of a job.
+
+        Raises:
+            StoreError: the store cannot be read, or this is not a job id.
+        """
+        outcome = self.records.outcome(job_id)
+        if isinstance(outcome, Outcome):
+            receipt = self.records.receipt(outcome.receipt)
+            return JobStatus(job_id, "done", duplicate=outcome.duplicate, receipt=receipt)
+        if isinstance(outcome, ErrorRecord):
+            return JobStatus(job_id, "failed", error=outcome)
+        return JobStatus(job_id, "queued")
+
+    def follow(self, job_ids: Sequence[str], timeout_s: float | None = None) -> Iterator[JobStatus]:
+        """Yield the status of each job as it ends; jobs that have not ended by the time limit come last, as queued.
+
+        The records are polled, from every 50 ms when jobs are ending to every second when nothing happens.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        pending = list(dict.fromkeys(job_ids))
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        wait_s = FIRST_POLL_S
+        while pending:
+            ended = [status for status in map(self.status, pending) if status.state != "queued"]
+            yield from ended
+            names = {status.job_id for status in ended}
+            pending = [job_id for job_id in pending if job_id not in names]
+            if pending and deadline is not None and time.monotonic() >= deadline:
+                yield from (JobStatus(job_id, "queued") for job_id in pending)
+                return
+            if pending:
+                wait_s = FIRST_POLL_S if ended else min(wait_s * 1.5, LAST_POLL_S)
+                time.sleep(wait_s)
+
+    def fetch(self, receipt: Receipt, folder: Path) -> list[Path]:
+        """Copy a receipt's outputs into a folder under their own names and return the paths.
+
+        Raises:
+            StoreError: an output is missing, or differs from its digest.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = []
+        for output in receipt.outputs:
+            data = self.records.payload(PayloadRef(digest=output.digest, size=output.size))
+            path = folder / Path(output.name).name
+            path.write_bytes(data)
+            paths.append(path)
+        return paths
+
+    def _job(self, data: bytes, options: JobOptions) -> Job:
+        now = self.clock()
+        job = Job(
+            job_id=self.new_id(),
+            created=now,
+            signing_time=options.signing_time or now,
+            invoice="-",
+            media=options.media,
+            outputs=options.outputs,
+            dpi=options.dpi,
+            lane=options.lane,
+            expires=None if options.expires_s is None else now + timedelta(seconds=options.expires_s),
+        )
+        try:
+            text = data.decode("utf-8")
+        except UnicodeDecodeError:
+            text = ""
+        if text and len(text) <= self.settings.inline_chars:
+            return msgspec.structs.replace(job, invoice=text)
+        digest = f"sm3:{sm3_hex(data)}"
+        self.records.put_blob(data, digest)
+        return msgspec.structs.replace(job, invoice=None, payload=PayloadRef(digest=digest, size=len(data)))
+
+    def _chunks(self, jobs: Sequence[Job]) -> Iterator[Chunk]:
+        """Group jobs by number and by size."""
+        group: list[Job] = []
+        room = self.settings.chunk_bytes
+        for job in jobs:
+            size = JOB_OVERHEAD_CHARS + len(job.invoice or "")
+            if group and (len(group) == self.settings.chunk_jobs or size > room):
+                yield Chunk(chunk_id=self.new_id(), jobs=tuple(group))
+                group, room = [], self.settings.chunk_bytes
+            group.append(job)
+            room -= size
+        if group:
+            yield Chunk(chunk_id=self.new_id(), jobs=tuple(group))
+
+
+def _read_all(documents: Iterable[Path | bytes]) -> list[bytes]:
+    read: list[bytes] = []
+    faults: list[Fault] = []
+    for number, document in enumerate(documents):
+        name = str(document) if isinstance(document, Path) else f"documents[{number}]"
+        try:
+            data = document.read_bytes() if isinstance(document, Path) else document
+        except OSError as error:
+            faults.append(Fault(name, "document.unreadable", f"{error.strerror}.", "Check the path and your rights."))
+            continue
+        if not 0 < len(data) <= MAX_PAYLOAD_BYTES:
+            limit = f"A document has 1 to {MAX_PAYLOAD_BYTES} bytes."
+            faults.append(Fault(name, "document.size", f"it has {len(data)} bytes.", limit))
+        read.append(data)
+    if faults:
+        raise InputError("some documents cannot be submitted; none was.", faults=tuple(faults))
+    return read

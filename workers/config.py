@@ -1,0 +1,184 @@
+"""Settings of the pool: frozen, with sane defaults, read once from a mapping."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from render.config import DEFAULT_HOME, SETTING_NAMES, home_folder
+from render.errors import ConfigError
+from workers.messages import MAX_CHUNK_JOBS, MAX_INLINE_CHARS
+from workers.retry import MAX_DELAY_S
+
+PREFIX = "KAIPIAO_"
+# A socket's address has room for 107 bytes on Linux.
+MAX_SOCKET_PATH_BYTES = 107
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """What the pool needs to know; each field is read from ``KAIPIAO_`` and its name in capitals.
+
+    Attributes:
+        home: folder of state and keys; the embedded broker lives below it.
+        broker_url: a broker that others run; empty = the embedded one.
+        store: URL or folder of the store; empty = ``home/store``.
+        engine: ``module:function`` that builds the engine from the ``KAIPIAO_*`` values.
+        chunk_jobs: most jobs in a message; ``chunk_bytes``: most characters of inline invoices in a message.
+        inline_chars: longer invoices go into the store and travel by digest.
+        time_limit_s: a chunk that renders longer is stopped with its process.
+        visibility_slack_s: added to the time after which an unacknowledged message is delivered again.
+        restore_interval_s: how often the broker is searched for such messages.
+        retry_ladder_s: waits before the 2nd, 3rd, … attempt at a job whose failure time may mend.
+        lost_retries: how often a message is tried again after the process that rendered it died.
+        chunks_per_child: a child is replaced after so many messages.
+        soft_shutdown_s: how long running chunks may take to finish when a worker is stopped in a hurry.
+        broker_timeout_s: how long a connection attempt or an answer of the broker may take.
+        store_threads: how many objects a worker writes at a time, since each waits for the disk.
+        values: every ``KAIPIAO_*`` value as given, for the engine.
+    """
+
+    home: Path = field(default_factory=DEFAULT_HOME.expanduser)
+    broker_url: str = field(default="", repr=False)
+    store: str = field(default="", repr=False)
+    engine: str = "workers.engine:build_engine"
+    chunk_jobs: int = 64
+    chunk_bytes: int = 256 * 1024
+    inline_chars: int = MAX_INLINE_CHARS
+    time_limit_s: float = 120.0
+    visibility_slack_s: float = 20.0
+    restore_interval_s: float = 5.0
+    retry_ladder_s: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+    lost_retries: int = 2
+    chunks_per_child: int = 2000
+    soft_shutdown_s: float = 30.0
+    broker_timeout_s: float = 15.0
+    store_threads: int = 8
+    values: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, str]) -> WorkerSettings:
+        """Read the ``KAIPIAO_*`` names of an environment; other names are not ours and are passed over.
+
+        Raises:
+            ConfigError: an unknown name (with the nearest known one), a value out of range, or an impossible pair.
+        """
+        own = {name: value for name, value in values.items() if name.startswith(PREFIX)}
+        _refuse_unknown(own)
+        given: dict[str, Any] = {
+            name: _READERS[name](own[variable], variable)
+            for name in _READERS
+            if own.get(variable := PREFIX + name.upper())
+        }
+        settings = cls(**given, home=home_folder(own), values=tuple(sorted(own.items())))
+        settings.check()
+        return settings
+
+    def check(self) -> None:
+        """Refuse settings that contradict each other.
+
+        Raises:
+            ConfigError: names both settings and what to do.
+        """
+        if self.inline_chars > self.chunk_bytes:
+            raise ConfigError(
+                f"KAIPIAO_INLINE_CHARS ({self.inline_chars}) exceeds KAIPIAO_CHUNK_BYTES ({self.chunk_bytes}).",
+                hint="A message must have room for one invoice: raise the second or lower the first.",
+            )
+        if not self.broker_url and len(bytes(self.socket_path)) > MAX_SOCKET_PATH_BYTES:
+            raise ConfigError(
+                f"{self.socket_path} is too long for a socket ({MAX_SOCKET_PATH_BYTES} bytes at most).",
+                hint="Set KAIPIAO_HOME to a shorter path.",
+            )
+
+    @property
+    def visibility_timeout_s(self) -> float:
+        """Return after how long an unacknowledged message is delivered again.
+
+        The clock starts at delivery, so it covers a wait for the ladder's longest step, a wait for the chunk that
+        runs before, the chunk itself, and slack. Were it shorter, a slow chunk would be rendered twice.
+        """
+        return 2 * self.time_limit_s + max(self.retry_ladder_s, default=0.0) + self.visibility_slack_s
+
+    @property
+    def broker_folder(self) -> Path:
+        """Return the embedded broker's private folder."""
+        return self.home / "broker"
+
+    @property
+    def socket_path(self) -> Path:
+        """Return the address of the embedded broker."""
+        return self.broker_folder / "broker.sock"
+
+    @property
+    def effective_broker_url(self) -> str:
+        """Return the URL to connect to. kombu knows the scheme ``redis+socket``, and none called ``valkey``."""
+        return self.broker_url or f"redis+socket://{quote(str(self.socket_path))}"
+
+    @property
+    def effective_store(self) -> str:
+        """Return the URL of the store."""
+        return self.store or str(self.home / "store")
+
+
+def _refuse_unknown(own: Mapping[str, str]) -> None:
+    known = {PREFIX + name.upper() for name in _READERS} | set(SETTING_NAMES)
+    for name in sorted(own.keys() - known):
+        near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.7)
+        hint = f"Did you mean {near[0]}?" if near else f"Known are {', '.join(sorted(known))}."
+        raise ConfigError(f"{name} is not a setting.", hint=hint)
+
+
+def _text(value: str, _: str) -> str:
+    return value
+
+
+def _number(kind: type[int | float], low: float, high: float) -> Callable[[str, str], float]:
+    def read(value: str, variable: str) -> float:
+        try:
+            number = kind(value)
+        except ValueError:
+            number = None
+        # NaN compares false with everything, and so is out of range.
+        if number is None or not low <= number <= high:
+            raise ConfigError(f"{variable} is {value!r}.", hint=f"Set a number from {low:g} to {high:g}.")
+        return number
+
+    return read
+
+
+def _ladder(value: str, variable: str) -> tuple[float, ...]:
+    read = _number(float, 0, MAX_DELAY_S)
+    return tuple(read(step.strip(), variable) for step in value.split(",") if step.strip())
+
+
+def _engine(value: str, variable: str) -> str:
+    module, _, function = value.partition(":")
+    if not all(part.isidentifier() for part in (*module.split("."), function)):
+        raise ConfigError(f"{variable} is {value!r}.", hint="Write it as package.module:function.")
+    return value
+
+
+_READERS: dict[str, Callable[[str, str], Any]] = {
+    "broker_url": _text,
+    "store": _text,
+    "engine": _engine,
+    "chunk_jobs": _number(int, 1, MAX_CHUNK_JOBS),
+    "chunk_bytes": _number(int, 1024, 4 * 1024 * 1024),
+    "inline_chars": _number(int, 0, MAX_INLINE_CHARS),
+    "time_limit_s": _number(float, 1, 3600),
+    "visibility_slack_s": _number(float, 1, 3600),
+    "restore_interval_s": _number(float, 0.5, 60),
+    "retry_ladder_s": _ladder,
+    "lost_retries": _number(int, 0, 20),
+    "chunks_per_child": _number(int, 1, 1_000_000),
+    "soft_shutdown_s": _number(float, 0, 600),
+    "broker_timeout_s": _number(float, 2, 120),
+    "store_threads": _number(int, 1, 64),
+}
+# A field without a reader would silently keep its default.
+assert _READERS.keys() == {item.name for item in fields(WorkerSettings)} - {"home", "values"}  # noqa: S101

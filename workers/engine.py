@@ -1,0 +1,84 @@
+"""The seam between the pool and the renderer: what a worker needs of whatever renders for it."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol, cast
+
+from render.errors import ConfigError
+from render.model.invoice import Media
+from workers.config import WorkerSettings
+from workers.idempotency import Identity, content_digest
+
+if TYPE_CHECKING:
+    from render.pipeline import Renderer, RenderRequest, RenderResult
+
+
+class Engine(Protocol):
+    """Renders invoices in a worker process; built once a process."""
+
+    def identify(self, data: bytes, media: Media | None) -> Identity:
+        """Read an invoice and tell who it is.
+
+        Raises:
+            InputError: it cannot be read, or breaks rules.
+        """
+
+    def render_batch(self, requests: Sequence[RenderRequest]) -> Sequence[RenderResult]:
+        """Render invoices; one's error stands in its result."""
+
+
+class RenderEngine:
+    """The product's own renderer."""
+
+    def __init__(self, renderer: Renderer) -> None:
+        self._renderer = renderer
+
+    def identify(self, data: bytes, media: Media | None) -> Identity:
+        """Read an invoice and tell who it is.
+
+        Raises:
+            InputError: it cannot be read, or breaks rules.
+        """
+        from render.model.read import read_invoice
+
+        invoice = read_invoice(data, media).invoice
+        template = self._renderer.template(invoice.kind.value)
+        return Identity(
+            number=invoice.number,
+            template_id=template.id,
+            template_version=template.version,
+            content=content_digest(invoice),
+            seller_tax_id=invoice.seller.tax_id,
+        )
+
+    def render_batch(self, requests: Sequence[RenderRequest]) -> Sequence[RenderResult]:
+        """Render invoices; one's error stands in its result."""
+        return self._renderer.render_batch(requests)
+
+
+def build_engine(values: Mapping[str, str]) -> Engine:
+    """Build the product's own renderer from ``KAIPIAO_*`` values.
+
+    Raises:
+        ConfigError: fonts or templates are missing; KeyUnavailable, KeyRejected: no signing.
+    """
+    from render.config import RenderSettings
+    from render.pipeline import Renderer
+
+    return RenderEngine(Renderer(RenderSettings.from_mapping(values)))
+
+
+def load_engine(settings: WorkerSettings) -> Engine:
+    """Build the engine that the settings name.
+
+    Raises:
+        ConfigError: there is no such function, or what it needs is missing.
+    """
+    module, _, function = settings.engine.partition(":")
+    try:
+        build = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(f"KAIPIAO_ENGINE names {settings.engine}: {error}.", hint="Write module:function.") from error
+    return cast("Engine", build(dict(settings.values)))

@@ -1,0 +1,122 @@
+"""The pool's records in the store, each written once.
+
+sm3/ab/cd/<hex>                    output files and large payloads, by content
+receipts/<idempotency key>.json    the commitment; whoever creates it first has rendered the invoice
+jobs/<job id>.json                 outcome of a finished job: which receipt stands for it
+errors/<job id>.json               why a job failed
+audit/conflicts/<key>-<job>.json   refused attempts to issue other content under an issued number
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from render.errors import ContentConflict, InputError, KaipiaoError, StoreConflict, StoreError
+from render.sign.sm3 import sm3_hex
+from render.store.api import ObjectMissing, Store, blob_key
+from workers.messages import Job, PayloadRef
+from workers.receipts import ConflictRecord, ErrorRecord, FaultRecord, Outcome, Receipt, encode_record
+
+Clock = Callable[[], datetime]
+_Record = TypeVar("_Record", bound=Struct)
+
+
+class Records:
+    """Reads and writes the records of jobs; ``clock`` gives the time that is written into them."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self.store = store
+        self.clock = clock
+
+    def put_blob(self, data: bytes, digest: str | None = None) -> str:
+        """Store bytes by content and return their key."""
+        key = blob_key(digest or f"sm3:{sm3_hex(data)}")
+        self.store.put_if_absent(key, data)
+        return key
+
+    def payload(self, reference: PayloadRef) -> bytes:
+        """Return the document that a job refers to.
+
+        Raises:
+            ObjectMissing, StoreError: it is not there, or not yet; its bytes are not those that were referred to.
+        """
+        data = self.store.get(blob_key(reference.digest))
+        if len(data) != reference.size or f"sm3:{sm3_hex(data)}" != reference.digest:
+            raise StoreError("a stored payload differs from its digest.", hint="The store is damaged: check its disk.")
+        return data
+
+    def receipt(self, key: str) -> Receipt | None:
+        """Return the receipt of an idempotency key, if the work was done."""
+        return self._read(f"receipts/{key}.json", Receipt)
+
+    def commit(self, receipt: Receipt) -> Receipt:
+        """File a receipt and return the one that stands: this one, or that of whoever was first."""
+        try:
+            self.store.put_if_absent(f"receipts/{receipt.key}.json", encode_record(receipt))
+        except StoreConflict:
+            standing = self.receipt(receipt.key)
+            if standing is None:
+                raise
+            return standing
+        return receipt
+
+    def refuse_conflict(self, standing: Receipt, job: Job, content: str) -> ContentConflict:
+        """Write the audit entry of a conflict and return the error for the job."""
+        record = ConflictRecord(
+            key=standing.key,
+            job_id=job.job_id,
+            issued_by_job=standing.job_id,
+            issued_content=standing.content,
+            refused_content=content,
+            created=self.clock(),
+        )
+        self._put_first(f"audit/conflicts/{standing.key}-{job.job_id}.json", record)
+        return ContentConflict(
+            f"invoice {standing.number} was already rendered from other content (job {standing.job_id}).",
+            hint="Nothing was overwritten. Check which of the two is right; a changed invoice needs a new number.",
+        )
+
+    def finish(self, job: Job, receipt: Receipt) -> None:
+        """Write down that a job is done, and by which receipt."""
+        duplicate = receipt.job_id != job.job_id
+        self._put_first(f"jobs/{job.job_id}.json", Outcome(job_id=job.job_id, receipt=receipt.key, duplicate=duplicate))
+
+    def fail(self, job_id: str, error: KaipiaoError, attempts: int) -> None:
+        """Write down why a job failed; the first record stands."""
+        faults = error.faults if isinstance(error, InputError) else ()
+        record = ErrorRecord(
+            job_id=job_id,
+            code=error.code,
+            message=error.message,
+            hint=error.hint,
+            attempts=attempts,
+            created=self.clock(),
+            faults=tuple(FaultRecord(**fault.as_dict()) for fault in faults),
+        )
+        self._put_first(f"errors/{job_id}.json", record)
+
+    def outcome(self, job_id: str) -> Outcome | ErrorRecord | None:
+        """Return what became of a job; None = nothing yet."""
+        return self._read(f"jobs/{job_id}.json", Outcome) or self._read(f"errors/{job_id}.json", ErrorRecord)
+
+    def _put_first(self, key: str, record: Struct) -> None:
+        try:
+            self.store.put_if_absent(key, encode_record(record))
+        except StoreConflict:
+            # A redelivered message comes here again with another time of writing. What was written first stands.
+            return
+
+    def _read(self, key: str, kind: type[_Record]) -> _Record | None:
+        try:
+            data = self.store.get(key)
+        except ObjectMissing:
+            return None
+        try:
+            return msgspec.json.decode(data, type=kind)
+        except msgspec.DecodeError as error:
+            raise StoreError(f"{key} is damaged: {error}.", hint="Restore it from a backup.") from error
