@@ -57,7 +57,8 @@ def explicit(number: int, content: bytes) -> bytes:
 
 def integer(value: int) -> bytes:
     """Return INTEGER of any sign, shortest form."""
-    return tlv(INTEGER, value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True))
+    magnitude = value if value >= 0 else ~value
+    return tlv(INTEGER, value.to_bytes(magnitude.bit_length() // 8 + 1, "big", signed=True))
 
 
 def octet_string(content: bytes) -> bytes:

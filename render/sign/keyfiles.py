@@ -34,7 +34,8 @@ def read_secret(path: Path, limit: int, what: str) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except (OSError, ValueError) as error:
         raise _unavailable(path, what, error) from error
-    with open(descriptor, "rb") as file:  # noqa: PTH123 the descriptor was opened to check what is really read
+    try:
+        # Of the open descriptor, so that what was checked is what is read.
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise KeyRejected(f"{what} {path.name} is no plain file.")
@@ -43,10 +44,12 @@ def read_secret(path: Path, limit: int, what: str) -> bytes:
                 f"{what} {path.name} has mode {stat.S_IMODE(status.st_mode):04o}: others can reach it.",
                 hint=f"Run chmod {SECRET_FILE_MODE:o} on it; if others could read it, replace it.",
             )
-        try:
-            return _read_at_most(file.read(limit + 1), limit, path, what)
-        except OSError as error:
-            raise _unavailable(path, what, error) from error
+        content = os.read(descriptor, limit + 1)
+    except OSError as error:
+        raise _unavailable(path, what, error) from error
+    finally:
+        os.close(descriptor)
+    return _within(content, limit, path, what)
 
 
 def read_public(path: Path, limit: int, what: str) -> bytes:
@@ -58,7 +61,7 @@ def read_public(path: Path, limit: int, what: str) -> bytes:
     """
     try:
         with path.open("rb") as file:
-            return _read_at_most(file.read(limit + 1), limit, path, what)
+            return _within(file.read(limit + 1), limit, path, what)
     except (OSError, ValueError) as error:
         raise _unavailable(path, what, error) from error
 
@@ -123,7 +126,7 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _read_at_most(content: bytes, limit: int, path: Path, what: str) -> bytes:
+def _within(content: bytes, limit: int, path: Path, what: str) -> bytes:
     if len(content) > limit:
         raise KeyRejected(f"{what} {path.name} has more than {limit} bytes.")
     return content

@@ -95,11 +95,17 @@ def _function_names() -> list[str]:
     return [line.split("(")[0].split()[-1].lstrip("*") for line in _FUNCTIONS.splitlines() if line]
 
 
-def _open_library(path: str | None) -> Any:  # noqa: ANN401 cffi libraries have no static type
+def _candidates() -> Iterator[str]:
+    yield from _LIBRARY_NAMES
+    # Asked last: it starts compilers and ldconfig to find out.
     found = ctypes.util.find_library("crypto")
-    names = (path,) if path else (*_LIBRARY_NAMES, *((found,) if found else ()))
+    if found:
+        yield found
+
+
+def _open_library(path: str | None) -> Any:  # noqa: ANN401 cffi libraries have no static type
     reasons = []
-    for name in names:
+    for name in (path,) if path else _candidates():
         try:
             library = _ffi.dlopen(name)
             for function in _function_names():

@@ -93,8 +93,15 @@ def find_signatures(data: bytes) -> PdfSignatures:
     return PdfSignatures(fields, damage, attachments)
 
 
+class _Document(io.BytesIO):
+    """The file under a fixed name: qpdf puts the name into its messages, and an address would change each time."""
+
+    def __repr__(self) -> str:
+        return "document"
+
+
 def _open(data: bytes, *, attempt_recovery: bool) -> pikepdf.Pdf:
-    return pikepdf.open(io.BytesIO(data), attempt_recovery=attempt_recovery, suppress_warnings=True)
+    return pikepdf.open(_Document(data), attempt_recovery=attempt_recovery, suppress_warnings=True)
 
 
 def _read_fields(pdf: pikepdf.Pdf) -> Iterator[SignatureField]:

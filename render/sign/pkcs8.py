@@ -122,10 +122,14 @@ def _read_plain(plain: bytes) -> tuple[bytes, bytes | None]:
     ec_version, private, *rest = der.read_only(wrapped.content, der.SEQUENCE)
     if ec_version.raw != der.integer(1) or private.tag != der.OCTET_STRING or len(private.content) != PRIVATE_KEY_BYTES:
         raise MalformedInput("not an EC private key.")
-    for element in rest:
-        if element.tag == 0xA1:
-            return private.content, der.read_only(element.raw, 0xA1)[0].content[1:]
-    return private.content, None
+    if rest and rest[0].raw == der.explicit(0, der.oid(oids.SM2_CURVE)):
+        rest = rest[1:]
+    if not rest:
+        return private.content, None
+    public = rest[0].content[3:]
+    if len(rest) != 1 or rest[0].raw != der.explicit(1, der.bit_string(public)):
+        raise MalformedInput("not an EC private key.")
+    return private.content, public
 
 
 def _name(algorithm: der.Element) -> str:

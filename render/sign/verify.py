@@ -148,8 +148,9 @@ def _summarise(data: bytes, reports: tuple[SignatureReport, ...], found: PdfSign
             problems.append(f"the document was extended after signing: {added} bytes follow what was signed.")
         status = max(status, Status.CHANGED, key=_ORDER.index)
     if found.damage:
-        problems.append(f"the file is damaged: {found.damage}.")
-        status = max(status, Status.CHANGED, key=_ORDER.index)
+        # Readers repair a damaged file each in its own way, so even its signer may have seen something else.
+        problems.append(f"the file is damaged, and readers may show different things: {found.damage}.")
+        status = status if status is Status.CHANGED else max(status, Status.INVALID, key=_ORDER.index)
     if status is Status.CHANGED:
         problems += [f"attachment {name} no longer matches its checksum." for name in found.changed_attachments]
     return Verification(
@@ -211,7 +212,7 @@ class _Check:
         if numbers is None or len(numbers) != _BYTE_RANGE_NUMBERS:
             raise MalformedInput("ByteRange is not an array of four whole numbers.")
         first, start, end, rest = numbers
-        if first != 0 or not 0 < start < end <= end + rest <= len(self._data):
+        if first != 0 or rest < 0 or not 0 < start < end <= len(self._data):
             raise MalformedInput(f"ByteRange {list(numbers)} does not describe this file from its first byte on.")
         hole = _LOWER_OR_UPPER_HEX.fullmatch(self._data, start, end)
         if hole is None:
@@ -219,7 +220,7 @@ class _Check:
         contents = bytes.fromhex(hole[1].decode("ascii"))
         if contents != self._field.contents:
             raise MalformedInput("what ByteRange leaves out is not this signature.")
-        self._end = end + rest
+        self._end = min(end + rest, len(self._data))
         cms = der.read(contents[: MAX_CMS_BYTES + 8]).raw
         if any(contents[len(cms) :]):
             raise MalformedInput("the padding behind the signature is not all zeros: it was changed.")
@@ -228,7 +229,9 @@ class _Check:
     def _check_document(self, signed: DetachedSignature) -> None:
         _, start, end, rest = self._field.byte_range or (0, 0, 0, 0)
         view = memoryview(self._data)
-        if sm3(view[:start], view[end : end + rest]) != signed.digest:
+        if end + rest > len(self._data):
+            self._changes.append(f"the file was cut short: {end + rest} bytes were signed.")
+        elif sm3(view[:start], view[end : end + rest]) != signed.digest:
             self._changes.append(
                 "the signed bytes changed after signing (text, fonts, pictures and attachments alike), "
                 "or the signature was taken from another document."
