@@ -1,0 +1,1 @@
+"""Layout: an invoice and a template become a display list."""

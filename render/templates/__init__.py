@@ -1,0 +1,1 @@
+"""Templates: forms as data, read, checked and compiled to backgrounds."""
