@@ -1,6 +1,7 @@
-"""Lets these tests use the sample PDF and key of the unit tests."""
+"""Lets these tests use the samples of the unit tests."""
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "unit" / "sign"))
+UNIT = Path(__file__).parents[2] / "unit"
+sys.path[:0] = [str(UNIT / "sign"), str(UNIT / "pdf")]

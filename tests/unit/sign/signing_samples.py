@@ -129,15 +129,14 @@ def signed_with(certificate: bytes, private: bytes = SECRET) -> bytes:
     return sign_pdf(pdf, span, signer, NOW)
 
 
-def incremental_update(pdf: bytes, *bodies: tuple[int, bytes]) -> bytes:
+def incremental_update(pdf: bytes, *bodies: tuple[int, bytes], root: int = 1, size: int = 12) -> bytes:
     """Append objects in the way that an incremental update does."""
     old = int(pdf[pdf.rindex(b"startxref") + 9 : pdf.rindex(b"%%EOF")])
     file, table = bytearray(pdf), b""
     for number, body in bodies:
         table += b"%d 1\n%010d 00000 n \n" % (number, len(file))
         file += b"%d 0 obj\n%s\nendobj\n" % (number, body)
-    size = max(10, *(number + 1 for number, _ in bodies))
-    trailer = b"trailer\n<</Size %d/Root 1 0 R/Prev %d>>\nstartxref\n%d\n%%%%EOF\n" % (size, old, len(file))
+    trailer = b"trailer\n<</Size %d/Root %d 0 R/Prev %d>>\nstartxref\n%d\n%%%%EOF\n" % (size, root, old, len(file))
     return bytes(file) + b"xref\n" + table + trailer
 
 
