@@ -1,0 +1,1 @@
+"""The invoice: its values, its two document forms, and every rule that it must keep."""
