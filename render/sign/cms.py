@@ -63,13 +63,12 @@ def signed_attributes(
     """
     if signing_time.tzinfo is None:
         raise SigningError("the signing time has no time zone.", hint="Pass a datetime with a time zone.")
-    certificate_id = der.sequence(_SM3_ALGORITHM, der.octet_string(sm3(certificate_der)))
     return der.set_of(
         (
             _attribute(oids.CONTENT_TYPE, der.oid(content_types.data)),
             _attribute(oids.SIGNING_TIME, der.time(signing_time)),
             _attribute(oids.MESSAGE_DIGEST, der.octet_string(digest)),
-            _attribute(oids.SIGNING_CERTIFICATE_V2, der.sequence(der.sequence(certificate_id))),
+            _certificate_attribute(certificate_der),
         )
     )
 
@@ -129,6 +128,12 @@ def sign_digest(
     except MalformedInput as error:
         raise SigningError(f"the signer returned no SM2 signature: {error}", hint="Check the key store.") from error
     return assemble(certificate, attributes, signature, content_types)
+
+
+@lru_cache(maxsize=64)
+def _certificate_attribute(certificate_der: bytes) -> bytes:
+    certificate_id = der.sequence(_SM3_ALGORITHM, der.octet_string(sm3(certificate_der)))
+    return _attribute(oids.SIGNING_CERTIFICATE_V2, der.sequence(der.sequence(certificate_id)))
 
 
 @lru_cache(maxsize=64)

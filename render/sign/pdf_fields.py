@@ -7,9 +7,11 @@ import io
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import pikepdf
+from pikepdf.settings import set_qpdf_limits
 
 from render.errors import MalformedInput
 from render.sign.certificate import visible
@@ -17,6 +19,8 @@ from render.sign.certificate import visible
 MAX_FIELDS = 4096
 MAX_SIGNATURES = 32
 MAX_ATTACHMENT_BYTES = 16_777_216
+MAX_INFLATED_BYTES = 67_108_864
+MAX_WARNINGS = 100
 
 _READER_ERRORS = (
     pikepdf.PdfError,
@@ -70,6 +74,7 @@ def find_signatures(data: bytes) -> PdfSignatures:
     Raises:
         MalformedInput: no reader can open the file, or it needs a password.
     """
+    _limit_reader()
     damage = ""
     try:
         pdf = _open(data, attempt_recovery=False)
@@ -91,6 +96,18 @@ def find_signatures(data: bytes) -> PdfSignatures:
     if warnings and not damage:
         damage = _one_line(warnings[0])
     return PdfSignatures(fields, damage, attachments)
+
+
+@cache
+def _limit_reader() -> None:
+    """Bound what a small file can make qpdf unpack. The limits hold for the process; no file of ours is near them."""
+    set_qpdf_limits(
+        doc_max_warnings=MAX_WARNINGS,
+        flate_max_memory=MAX_INFLATED_BYTES,
+        png_max_memory=MAX_INFLATED_BYTES,
+        run_length_max_memory=MAX_INFLATED_BYTES,
+        tiff_max_memory=MAX_INFLATED_BYTES,
+    )
 
 
 class _Document(io.BytesIO):

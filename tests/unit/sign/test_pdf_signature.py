@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import resource
+import zlib
 from datetime import UTC, datetime, timedelta
 
 import pikepdf
@@ -355,6 +357,19 @@ def test_a_form_that_runs_in_a_ring_or_never_ends_is_refused():
     assert verify_pdf(endless).status is Status.UNREADABLE
     many = incremental_update(signed_pdf(), (5, b"<</Kids[" + b"<</FT/Sig/V 6 0 R>>" * 40 + b"]>>"))
     assert verify_pdf(many).status is Status.UNREADABLE
+
+
+def test_a_small_file_cannot_unpack_to_hundreds_of_megabytes():
+    packer = zlib.compressobj(9)
+    packed = b"".join(packer.compress(bytes(1 << 20)) for _ in range(200)) + packer.flush()
+    bomb = b"<</Type/ObjStm/N 1/First 5/Filter/FlateDecode/Length %d>>stream\n%s\nendstream" % (len(packed), packed)
+    file = b"%%PDF-1.7\n1 0 obj\n%s\nendobj\n" % bomb
+    entries = b"".join((b"\x00" * 7, b"\x01\x00\x00\x00\x09\x00\x00", b"\x02\x00\x00\x00\x01\x00\x00"))
+    table = b"<</Type/XRef/W[1 4 2]/Size 3/Root 2 0 R/Length %d>>stream\n%s\nendstream" % (len(entries), entries)
+    file += b"3 0 obj\n%s\nendobj\nstartxref\n%d\n%%%%EOF\n" % (table, len(file))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert verify_pdf(file).status is Status.UNREADABLE
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 150_000
 
 
 def test_a_whitespace_or_foreign_character_in_the_hex_is_refused():
