@@ -10,10 +10,6 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from render.model.einvoice import write_einvoice
-from render.model.qr import qr_text
-from render.model.words import amount_in_words
-
 from bench import lines as made_up
 from bench.vocabulary import (
     FAKE_REGION,
@@ -25,7 +21,10 @@ from bench.vocabulary import (
     made_up_company,
     made_up_person,
 )
+from render.model.einvoice import write_einvoice
 from render.model.invoice import Invoice, InvoiceKind, Line, LineRole, Media, Party, RedReference, Treatment
+from render.model.qr import qr_text
+from render.model.words import amount_in_words
 
 SCHEMA = "kaipiao.invoice/1"
 MAX_REMARK = 450
@@ -201,7 +200,7 @@ def _everyday(rng: random.Random) -> _Draft:
 
 
 def _many_lines(rng: random.Random) -> _Draft:
-    return replace(_everyday(rng), lines=made_up.ordinary_lines(rng, rng.randrange(9, made_up.MAX_LINES + 1)))
+    return replace(_everyday(rng), lines=made_up.ordinary_lines(rng, made_up.many_count(rng)))
 
 
 def _red(rng: random.Random) -> _Draft:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Context, Decimal
-from itertools import pairwise
 
 from bench.vocabulary import GOODS, LONG_GOODS, RARE_GOODS, Goods
 from render.model.invoice import Line, LineRole, Treatment
@@ -26,6 +25,10 @@ def cents(value: Decimal) -> Decimal:
     return value.quantize(CENT, ROUND_HALF_UP)
 
 
+def _money(rng: random.Random, low_cents: int, high_cents: int) -> Decimal:
+    return cents(Decimal(rng.randrange(low_cents, high_cents)) / 100)
+
+
 def usual_count(rng: random.Random) -> int:
     """Return how many lines an everyday invoice has."""
     return rng.choice(_LINE_COUNTS)
@@ -40,7 +43,7 @@ def made_up_line(
 ) -> Line:
     """Return a line of some quantity at some price; the amount is their product."""
     quantity = Decimal(rng.randrange(1, 200))
-    price = Decimal(rng.randrange(100, 500_000)) / 100
+    price = _money(rng, 100, 500_000)
     amount = cents(quantity * price)
     return Line(
         name=goods.printed,
@@ -59,14 +62,14 @@ def made_up_line(
 
 def lump_line(rng: random.Random, goods: Goods, rate: Decimal = STANDARD_RATE) -> Line:
     """Return a line of an amount alone, without quantity and price."""
-    amount = Decimal(rng.randrange(1000, 5_000_000)) / 100
+    amount = _money(rng, 1000, 5_000_000)
     return Line(goods.printed, amount, cents(amount * rate), rate, tax_code=goods.tax_code)
 
 
 def long_figures_line(rng: random.Random, goods: Goods, rate: Decimal = STANDARD_RATE) -> Line:
     """Return a line whose quantity and price have 15 significant digits, as divisions leave them."""
     quantity = Decimal(rng.randrange(10**13, 10**15)) / 10**12
-    amount = Decimal(rng.randrange(100_000, 5_000_000)) / 100
+    amount = _money(rng, 100_000, 5_000_000)
     price = _FIFTEEN_DIGITS.divide(amount, quantity)
     return Line(
         name=goods.printed,
@@ -79,6 +82,11 @@ def long_figures_line(rng: random.Random, goods: Goods, rate: Decimal = STANDARD
         unit_price=f"{price:f}",
         tax_code=goods.tax_code,
     )
+
+
+def many_count(rng: random.Random) -> int:
+    """Return more lines than a page holds; one time in five as many as there ever are."""
+    return MAX_LINES if rng.random() < 0.2 else rng.randrange(9, MAX_LINES)
 
 
 def ordinary_lines(rng: random.Random, count: int, rate: Decimal = STANDARD_RATE) -> list[Line]:
@@ -144,8 +152,3 @@ def negative(lines: Sequence[Line]) -> list[Line]:
         )
         for line in lines
     ]
-
-
-def has_discount(lines: Sequence[Line]) -> bool:
-    """Tell whether a discounted line is followed by its discount."""
-    return any(line.role is LineRole.DISCOUNTED and after.role is LineRole.DISCOUNT for line, after in pairwise(lines))

@@ -5,13 +5,12 @@ from __future__ import annotations
 import time
 from statistics import mean
 
-from render.store.api import Store
-
 from bench.bed import BACKEND, Bed, open_bed
 from bench.corpus import Document, typical
 from bench.measurement import Row
 from bench.peers import straightforward
 from bench.runner import StageMs, interleave
+from render.store.api import Store
 from render.timing import StageTimes
 
 DEFAULT_COUNT = 20
