@@ -35,7 +35,7 @@ def add_attachments(body: Body, attachments: Sequence[Attachment]) -> str:
 
 def _add_file(body: Body, attachment: Attachment) -> int:
     checksum = hashlib.md5(attachment.data, usedforsecurity=False).hexdigest()
-    file = body.add(
+    file = body.place(
         stream(
             f"/Type/EmbeddedFile/Subtype{name(attachment.media_type)}/Params<</Size {len(attachment.data)}"
             f"/CheckSum<{checksum}>/ModDate{date(attachment.modified)}>>/Filter/FlateDecode",

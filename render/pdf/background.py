@@ -9,16 +9,20 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from render.display.batch import concat
 from render.display.resources import Resources
 from render.errors import OutputInvalid
-from render.pdf.body import Body
-from render.pdf.content import Content, font_name, image_name, page_contents, state_dictionary, state_name
+from render.pdf.body import FREE_ENTRY, Body
+from render.pdf.content import Content, image_name, page_contents, state_dictionary, state_name
 from render.pdf.deflate import deflate_once
 from render.pdf.font import make_font
 from render.pdf.icc import srgb_profile
 from render.pdf.picture import PictureBlock
 from render.pdf.syntax import stream
+from render.pdf.text import TextObjects, font_name
 
 # Four bytes above 127 tell transfer programs that the file is binary (ISO 19005-3, 6.1.2).
 HEADER = b"%PDF-1.7\n%\xe5\xbc\x80\xe7\xa5\xa8\n"
@@ -59,9 +63,18 @@ class Background:
 
 
 def compile_background(
-    resources: Resources, digests: Sequence[str], pictures: Mapping[str, PictureBlock]
+    resources: Resources,
+    digests: Sequence[str],
+    widths: NDArray[np.int32],
+    pictures: Mapping[str, PictureBlock],
 ) -> Background:
     """Return the shared objects of documents that lie over these backgrounds.
+
+    Args:
+        resources: hold the backgrounds and the fonts.
+        digests: of the backgrounds.
+        widths: int32[n_faces, max_glyphs], the widths that fonts state.
+        pictures: every picture, by digest.
 
     Raises:
         OutputInvalid: a background is not a single page, or was laid out with other fonts.
@@ -69,10 +82,11 @@ def compile_background(
     body = Body(first=1, offset=len(HEADER))
     output_intent = _add_output_intent(body)
     images: dict[str, int] = {}
-    forms = _add_forms(body, resources, digests, pictures, images) if digests else {}
+    forms = _add_forms(body, resources, digests, widths, pictures, images) if digests else {}
+    body.pack(deflate_once)
     data = HEADER + b"".join(body.chunks())
     digest = hashlib.blake2b(data, digest_size=ID_BYTES)
-    return Background(data, body.table(), body.next_number, output_intent, forms, images, digest)
+    return Background(data, FREE_ENTRY + body.table(), body.next_number, output_intent, forms, images, digest)
 
 
 def resource_dictionary(
@@ -94,7 +108,7 @@ def _references(numbers: Mapping[str, int]) -> str:
 
 
 def _add_output_intent(body: Body) -> int:
-    profile = body.add(stream("/N 3/Filter/FlateDecode", deflate_once(srgb_profile())))
+    profile = body.place(stream("/N 3/Filter/FlateDecode", deflate_once(srgb_profile())))
     return body.add(
         "<</Type/OutputIntent/S/GTS_PDFA1/OutputConditionIdentifier(sRGB IEC61966-2.1)"
         f"/Info(sRGB IEC61966-2.1)/DestOutputProfile {profile} 0 R>>"
@@ -105,6 +119,7 @@ def _add_forms(
     body: Body,
     resources: Resources,
     digests: Sequence[str],
+    widths: NDArray[np.int32],
     pictures: Mapping[str, PictureBlock],
     images: dict[str, int],
 ) -> dict[str, Form]:
@@ -113,10 +128,11 @@ def _add_forms(
         raise OutputInvalid("a background must be one page.", hint="Please report this defect.")
     # As one list, so that backgrounds of one document share a font.
     joined = concat(bases)
-    content = page_contents(joined, 0, len(bases), resources.fonts, _CAPTION_PREFIX)
+    texts = TextObjects(joined, widths, _CAPTION_PREFIX, np.zeros(len(bases), np.int64))
+    content = page_contents(joined, 0, len(bases), texts)
     fonts = {}
-    for face, pairs in content.pairs.items():
-        block = make_font(resources.fonts.faces[face], pairs & 0xFFFF, pairs >> 16, deflate_once)
+    for face, pairs in texts.pairs[0].items():
+        block = make_font(resources.fonts.faces[face], pairs, deflate_once)
         fonts[font_name(_CAPTION_PREFIX, face)] = block.write(body)
     numbers = {}
     for index in content.images:
@@ -128,7 +144,7 @@ def _add_forms(
         width, height = joined.page_size_um[place].tolist()
         operators = "\n".join(content.pages[place]).encode("ascii")
         entries = f"/Type/XObject/Subtype/Form/BBox[0 0 {width} {height}]/Resources {shared} 0 R/Filter/FlateDecode"
-        number = body.add(stream(entries, deflate_once(operators)))
+        number = body.place(stream(entries, deflate_once(operators)))
         drawn = (joined.images[index] for index in content.images)
         is_transparent = content.is_transparent[place] or any(pictures[image].is_transparent for image in drawn)
         forms[digest] = Form(number, height, is_transparent)

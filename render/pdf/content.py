@@ -5,17 +5,14 @@ One unit of user space is a micrometre once :data:`SCALE` is set; colours change
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from render.display.list import Blend, DisplayList, Kind
-from render.fonts.book import FontBook
 from render.pdf import shapes
 from render.pdf.syntax import number
-from render.pdf.text import GlyphRows, assign_codes, text_objects
+from render.pdf.text import TextObjects
 from render.units import um_to_pt
 
 SCALE = f"{number(um_to_pt(1), 12)} 0 0 {number(um_to_pt(1), 12)} 0 0 cm"
@@ -37,22 +34,15 @@ class Content:
 
     Attributes:
         pages: for each page the operators of its items, without scale and background.
-        pairs: for each face's index the pairs of glyph and character that are shown, see :mod:`render.pdf.font`.
         images: indices of the pictures that are drawn.
         states: graphics states that are set.
         is_transparent: for each page, whether an item is blended or translucent.
     """
 
     pages: list[list[str]]
-    pairs: dict[int, NDArray[np.int64]]
     images: list[int]
     states: list[PaintState]
     is_transparent: list[bool]
-
-
-def font_name(prefix: str, face: int) -> str:
-    """Return the resource name of a face's font."""
-    return f"/{prefix}{face}"
 
 
 def image_name(image: int) -> str:
@@ -71,43 +61,26 @@ def state_dictionary(state: PaintState) -> str:
     return f"<</Type/ExtGState/BM/{_BLEND_NAME[Blend(state[1])]}/ca {alpha}/CA {alpha}>>"
 
 
-def page_contents(display: DisplayList, first_page: int, last_page: int, fonts: FontBook, prefix: str) -> Content:
+def page_contents(display: DisplayList, first_page: int, last_page: int, texts: TextObjects) -> Content:
     """Return the operators of consecutive pages of a display list.
 
     Args:
         display: the list that holds them.
         first_page: the first page.
         last_page: the page behind the last one.
-        fonts: the book that the list was laid out with.
-        prefix: begins the resource names of fonts, ``/<prefix><index of the face>``.
+        texts: the list's text.
     """
-    offsets = display.page_item_off[first_page : last_page + 1].astype(np.int64)
-    items = slice(int(offsets[0]), int(offsets[-1]))
-    page_of_item = np.repeat(np.arange(first_page, last_page), np.diff(offsets))
-    is_run = display.item_kind[items] == Kind.GLYPHS
-    runs = display.item_ref[items][is_run].astype(np.int64)
-    texts, pairs = _texts(display, fonts, runs, page_of_item[is_run], prefix)
-    painter = _Painter(display, iter(texts))
-    starts = (offsets - offsets[0]).tolist()
-    rows = np.stack([display.item_kind[items], display.item_paint[items], display.item_ref[items]], axis=1).tolist()
-    for place in range(last_page - first_page):
-        height = int(display.page_size_um[first_page + place, 1])
-        painter.paint_page(rows[starts[place] : starts[place + 1]], height)
-    return Content(painter.pages, pairs, list(painter.images), list(painter.states), painter.is_transparent)
-
-
-def _texts(
-    display: DisplayList, fonts: FontBook, runs: NDArray[np.int64], page_of_run: NDArray[np.int64], prefix: str
-) -> tuple[list[str], dict[int, NDArray[np.int64]]]:
-    if not len(runs):
-        return [], {}
-    rows = GlyphRows.gather(display, runs)
-    pairs, codes = assign_codes(display, rows)
-    baseline = display.page_size_um[page_of_run, 1].astype(np.int64) - display.run_origin_um[runs, 1]
-    is_fresh = np.ones(len(runs), np.bool_)
-    is_fresh[1:] = page_of_run[1:] != page_of_run[:-1]
-    names = {face: font_name(prefix, face) for face in pairs}
-    return text_objects(display, fonts, rows, codes, baseline, is_fresh, names), pairs
+    offsets = display.page_item_off[first_page : last_page + 1].tolist()
+    first, last = offsets[0], offsets[-1]
+    painter = _Painter(display, texts.of_items(first, last))
+    kinds, paints, refs = (
+        column[first:last].tolist() for column in (display.item_kind, display.item_paint, display.item_ref)
+    )
+    items = list(zip(kinds, paints, refs, strict=True))
+    heights = display.page_size_um[first_page:last_page, 1].tolist()
+    for (start, end), height in zip(itertools.pairwise(offsets), heights, strict=True):
+        painter.paint_page(items[start - first : end - first], height)
+    return Content(painter.pages, list(painter.images), list(painter.states), painter.is_transparent)
 
 
 class _Painter:
@@ -128,7 +101,13 @@ class _Painter:
         operators: list[str] = []
         state, fill, stroke = PLAIN_STATE, "", ""
         has_blend = False
+        settled = -1
         for kind, paint, ref in items:
+            # Most of a page is text of one paint.
+            if kind == Kind.GLYPHS and paint == settled:
+                operators.append(next(self._texts))
+                continue
+            settled = -1
             wanted = self._states[paint] if kind != Kind.IMAGE else (_OPAQUE, self._states[paint][1])
             if wanted != state:
                 state = wanted
@@ -140,9 +119,11 @@ class _Painter:
                 if colour != stroke:
                     operators.append(f"{colour} RG")
                     stroke = colour
-            elif kind != Kind.IMAGE and colour != fill:
-                operators.append(f"{colour} rg")
-                fill = colour
+            elif kind != Kind.IMAGE:
+                settled = paint
+                if colour != fill:
+                    operators.append(f"{colour} rg")
+                    fill = colour
             operators.append(self._operators(kind, ref, height_um))
         self.pages.append(operators)
         self.is_transparent.append(has_blend)

@@ -65,7 +65,7 @@ def add_signature_field(body: Body, widget: int, page: int, reserve_bytes: int, 
     signed = f"/M{date(info.signed)}" if info.signed else ""
     head = f"<</Type/Sig/Filter/Adobe.PPKLite/SubFilter/adbe.pkcs7.detached{signed}/ByteRange".encode("ascii")
     before = head + _RANGE_BLANK + b"/Contents"
-    body.add(before + b"<%b>>>" % (b"00" * reserve_bytes), signature)
+    body.place(before + b"<%b>>>" % (b"00" * reserve_bytes), signature)
     start = body.offset_of(signature) + len(b"%d 0 obj\n" % signature)
     contents = start + len(before)
     return SignatureField(widget, start + len(head), (contents, contents + 2 * reserve_bytes + 2))

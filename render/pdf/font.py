@@ -65,7 +65,7 @@ class FontBlock:
 
     def write(self, body: Body) -> int:
         """Append the font's objects and return the number of the Type 0 font."""
-        file = body.add(self.file)
+        file = body.place(self.file)
         file_key = "FontFile3" if self.is_cff else "FontFile2"
         descriptor = body.add(
             f"<</Type/FontDescriptor/FontName{self.base_font}{self.descriptor}/{file_key} {file} 0 R>>"
@@ -76,7 +76,7 @@ class FontBlock:
             f"/CIDSystemInfo<</Registry(Adobe)/Ordering(Identity)/Supplement 0>>"
             f"/DW {UNITS}{self.widths}/FontDescriptor {descriptor} 0 R>>"
         )
-        to_unicode = body.add(self.to_unicode)
+        to_unicode = body.place(self.to_unicode)
         base_font = f"{self.base_font}-Identity-H" if self.is_cff else self.base_font
         return body.add(
             f"<</Type/Font/Subtype/Type0/BaseFont{base_font}/Encoding/Identity-H"
@@ -84,27 +84,23 @@ class FontBlock:
         )
 
 
-def make_font(
-    face: Face, glyph_ids: NDArray[np.int64], chars: NDArray[np.int64], deflate: Callable[[bytes], bytes]
-) -> FontBlock:
-    """Return the subset in which code i + 1 draws ``glyph_ids[i]`` and reads as ``chars[i]``.
+def make_font(face: Face, pairs: NDArray[np.int64], deflate: Callable[[bytes], bytes]) -> FontBlock:
+    """Return the subset in which code i + 1 draws the glyph of ``pairs[i]`` and reads as its character.
 
     Args:
         face: the font to embed.
-        glyph_ids: int64[n], the glyph of each pair that the document prints.
-        chars: int64[n], the character of each pair.
+        pairs: int64[n], as :func:`pair_keys` makes them, ascending.
         deflate: compresses the streams.
     """
+    glyph_ids = pairs & 0xFFFF
     part = subset(face, glyph_ids.tolist())
-    tag = _subset_tag(face, glyph_ids)
-    entries = (
-        "/Filter/FlateDecode/Subtype/CIDFontType0C" if part.is_cff else f"/Filter/FlateDecode/Length1 {len(part.data)}"
-    )
+    filters = "/Filter/FlateDecode"
+    entries = f"{filters}/Subtype/CIDFontType0C" if part.is_cff else f"{filters}/Length1 {len(part.data)}"
     return FontBlock(
-        base_font=name(f"{tag}+{face.postscript_name}"),
+        base_font=f"/{_subset_tag(face, pairs)}+{_font_name(face)}",
         is_cff=part.is_cff,
         file=stream(entries, deflate(part.data)),
-        to_unicode=stream("/Filter/FlateDecode", deflate(to_unicode_map(chars).encode("ascii"))),
+        to_unicode=stream(filters, deflate(to_unicode_map(pairs >> 16).encode("ascii"))),
         descriptor=_descriptor(face),
         widths=_width_array(face.advance[glyph_ids]),
     )
@@ -118,11 +114,11 @@ class FontCache:
         self._blocks: OrderedDict[tuple[str, bytes], FontBlock] = OrderedDict()
 
     def font(self, face: Face, pairs: NDArray[np.int64]) -> FontBlock:
-        """Return the subset for pairs as :func:`pair_keys` makes them, int64[n], ascending."""
+        """Return the subset for these pairs, int64[n], ascending."""
         key = (face.digest, pairs.tobytes())
         block = self._blocks.get(key)
         if block is None:
-            block = make_font(face, pairs & 0xFFFF, pairs >> 16, deflate_fast)
+            block = make_font(face, pairs, deflate_fast)
             self._blocks[key] = block
             if len(self._blocks) > self._size:
                 self._blocks.popitem(last=False)
@@ -175,7 +171,7 @@ def stated_widths(advance: NDArray[np.int32]) -> NDArray[np.int32]:
 def _width_array(advance: NDArray[np.int32]) -> str:
     """Return the /W entry; widths that the default covers are left out."""
     widths = stated_widths(advance)
-    starts = [0, *(np.flatnonzero(np.diff(widths)) + 1).tolist(), len(widths)]
+    starts = [0, *((widths[1:] != widths[:-1]).nonzero()[0] + 1).tolist(), len(widths)]
     parts = [
         f"{first + 1} {last} {widths[first]}"
         for first, last in itertools.pairwise(starts)
@@ -184,14 +180,19 @@ def _width_array(advance: NDArray[np.int32]) -> str:
     return f"/W[{' '.join(parts)}]" if parts else ""
 
 
-def _subset_tag(face: Face, glyph_ids: NDArray[np.int64]) -> str:
+def _subset_tag(face: Face, pairs: NDArray[np.int64]) -> str:
     """Return six capitals that differ between subsets of one face (ISO 32000-1, 9.6.4)."""
-    value = int.from_bytes(hashlib.blake2b(face.digest.encode() + glyph_ids.tobytes(), digest_size=8).digest(), "big")
+    value = int.from_bytes(hashlib.blake2b(face.digest.encode() + pairs.tobytes(), digest_size=8).digest(), "big")
     letters = []
     for _ in range(6):
         value, letter = divmod(value, 26)
         letters.append(chr(ord("A") + letter))
     return "".join(letters)
+
+
+@lru_cache(maxsize=_KEPT_FACES)
+def _font_name(face: Face) -> str:
+    return name(face.postscript_name)[1:]
 
 
 @lru_cache(maxsize=_KEPT_FACES)

@@ -33,6 +33,6 @@ class PictureBlock:
         """Append the picture's objects and return the image's number."""
         entries = f"{self._entries}/ColorSpace/DeviceRGB/Filter/FlateDecode"
         if self._alpha is not None:
-            mask = body.add(stream(f"{self._entries}/ColorSpace/DeviceGray/Filter/FlateDecode", self._alpha))
+            mask = body.place(stream(f"{self._entries}/ColorSpace/DeviceGray/Filter/FlateDecode", self._alpha))
             entries += f"/SMask {mask} 0 R"
-        return body.add(stream(entries, self._colour))
+        return body.place(stream(entries, self._colour))

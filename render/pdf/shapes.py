@@ -9,35 +9,59 @@ from render.display.list import DisplayList, Verb
 from render.errors import OutputInvalid
 
 _MANY_RECTS = 24
-_DIGITS = 7
+_TABLE_SIZE = 1000
+# Four characters as one number each: the upper digits, and the lower three with a space behind.
+_HIGH_DIGITS = np.frombuffer(b"".join(b"%04d" % n for n in range(_TABLE_SIZE)), np.uint32)
+_LOW_DIGITS = np.frombuffer(b"".join(b"%03d " % n for n in range(_TABLE_SIZE)), np.uint32)
+_RECTANGLE = np.frombuffer(b"re  ", np.uint32)[0]
 _OPERATOR = {Verb.MOVE: "m", Verb.LINE: "l", Verb.CUBIC: "c", Verb.CLOSE: "h"}
 _POINTS = {Verb.MOVE: 1, Verb.LINE: 1, Verb.CUBIC: 3, Verb.CLOSE: 0}
 
 
 def rect_set(display: DisplayList, ref: int, page_height_um: int) -> str:
     """Return the operators that fill one set of rectangles."""
-    rects = display.rect_um[display.rectset_off[ref] : display.rectset_off[ref + 1]].astype(np.int64)
-    left, top, right, bottom = rects.T
-    corners = np.stack([left, page_height_um - bottom, right - left, bottom - top], axis=1)
-    if len(corners) < _MANY_RECTS or corners.min() < 0:
-        shown = ("%d %d %d %d re " * len(corners)) % tuple(corners.ravel().tolist())
-    else:
-        shown = _fixed_width(corners)
-    return shown + "f"
+    rects = display.rect_um[display.rectset_off[ref] : display.rectset_off[ref + 1]]
+    if len(rects) < _MANY_RECTS:
+        corners = _corners(rects, page_height_um)
+        return ("%d %d %d %d re " * len(corners)) % tuple(corners.ravel().tolist()) + "f"
+    corners = _corners(_join_rows(rects), page_height_um)
+    if corners.min() < 0 or corners.max() >= _TABLE_SIZE**2:
+        return ("%d %d %d %d re " * len(corners)) % tuple(corners.ravel().tolist()) + "f"
+    return _fixed_width(corners) + "f"
 
 
-def _fixed_width(corners: NDArray[np.int64]) -> str:
-    """Return rectangles with numbers of equal width, leading zeros included, without a loop over them.
+def _corners(rects: NDArray[np.int32], page_height_um: int) -> NDArray[np.int32]:
+    """Return x, y, width and height with y up."""
+    corners = np.empty_like(rects)
+    corners[:, 0] = rects[:, 0]
+    corners[:, 1] = page_height_um - rects[:, 3]
+    corners[:, 2:] = rects[:, 2:] - rects[:, :2]
+    return corners
 
-    The modules of a QR code come by the hundred; deflate takes the zeros away again.
+
+def _join_rows(rects: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Return rectangles with each that goes on where the one before ends made part of it.
+
+    The modules of a QR code come one by one; a row of them is filled the same as one bar.
     """
-    digits = min(len(str(int(corners.max()))), _DIGITS + 3)
-    powers = 10 ** np.arange(digits - 1, -1, -1)
-    text = np.full((len(corners), 4, digits + 1), ord(" "), np.uint8)
-    text[:, :, :digits] = corners[:, :, None] // powers % 10 + ord("0")
-    rows = np.empty((len(corners), 4 * (digits + 1) + 3), np.uint8)
-    rows[:, :-3] = text.reshape(len(corners), -1)
-    rows[:, -3:] = np.frombuffer(b"re ", np.uint8)
+    left, top, right, bottom = rects.T
+    is_first = np.ones(len(rects) + 1, np.bool_)
+    is_first[1:-1] = (left[1:] != right[:-1]) | (top[1:] != top[:-1]) | (bottom[1:] != bottom[:-1])
+    joined = rects[is_first[:-1]]
+    joined[:, 2] = right[is_first[1:]]
+    return joined
+
+
+def _fixed_width(corners: NDArray[np.int32]) -> str:
+    """Return rectangles with eight-digit numbers, leading zeros included, by table look-up instead of formatting.
+
+    Deflate takes the zeros away again.
+    """
+    high, low = np.divmod(corners, _TABLE_SIZE)
+    rows = np.empty((len(corners), 9), np.uint32)
+    rows[:, 0:8:2] = _HIGH_DIGITS[high]
+    rows[:, 1:8:2] = _LOW_DIGITS[low]
+    rows[:, 8] = _RECTANGLE
     return rows.tobytes().decode("ascii")
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 
+_KEPT_NUMBERS = 4096
 _REGULAR = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.+*@!$&,:;=?^`|~'\"")
 
 
@@ -17,6 +19,7 @@ def name(text: str) -> str:
     return "/" + "".join(chr(byte) if byte in _REGULAR else f"#{byte:02X}" for byte in text.encode())
 
 
+@lru_cache(maxsize=_KEPT_NUMBERS)
 def number(value: float, decimals: int = 3) -> str:
     """Return a real number without exponent and without trailing zeros."""
     text = f"{value:.{decimals}f}"
@@ -30,7 +33,8 @@ def date(moment: datetime) -> str:
     minutes = _offset_minutes(moment)
     sign = "-" if minutes < 0 else "+"
     hours, rest = divmod(abs(minutes), 60)
-    return f"(D:{moment.year:04d}{moment:%m%d%H%M%S}{sign}{hours:02d}'{rest:02d}')"
+    day = f"{moment.year:04d}{moment.month:02d}{moment.day:02d}"
+    return f"(D:{day}{moment.hour:02d}{moment.minute:02d}{moment.second:02d}{sign}{hours:02d}'{rest:02d}')"
 
 
 def _offset_minutes(moment: datetime) -> int:

@@ -9,19 +9,23 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from render.display.list import NO_BASE, DisplayList
 from render.display.resources import Resources
 from render.errors import OutputInvalid
+from render.fonts.book import FontBook
 from render.pdf.attachment import add_attachments
 from render.pdf.background import ID_BYTES, Background, compile_background, resource_dictionary
 from render.pdf.body import Body
-from render.pdf.content import SCALE, Content, font_name, page_contents
+from render.pdf.content import SCALE, Content, page_contents
 from render.pdf.deflate import deflate_fast
 from render.pdf.field import add_signature_field
-from render.pdf.font import FontCache
+from render.pdf.font import FontCache, stated_widths
 from render.pdf.info import Attachment, PdfFile, PdfInfo
 from render.pdf.picture import PictureBlock
 from render.pdf.syntax import number, stream
+from render.pdf.text import TextObjects, font_name
 from render.pdf.xmp import info_dictionary, xmp_packet
 from render.units import um_to_pt
 
@@ -40,6 +44,8 @@ class PdfWriter:
         self._pictures = {digest: PictureBlock(picture) for digest, picture in resources.pictures.items()}
         self._backgrounds: dict[tuple[str, ...], Background] = {}
         self._fonts = FontCache()
+        self._widths = stated_widths(resources.fonts.advance)
+        self._last: tuple[DisplayList, TextObjects] | None = None
         for digest in resources.bases:
             self._background((digest,))
 
@@ -66,16 +72,23 @@ class PdfWriter:
         """
         if display.fonts != self._resources.fonts.digests:
             raise OutputInvalid("the document was laid out with other fonts.", hint="Please report this defect.")
-        draft = _Draft(self._resources, self._pictures, self._fonts, display, doc)
+        draft = _Draft(self._resources.fonts, self._pictures, self._fonts, display, self._text_of(display), doc)
         background = self._background(draft.bases_used)
         return draft.finish(background, info, attachments, reserve_signature_bytes)
+
+    def _text_of(self, display: DisplayList) -> TextObjects:
+        """Return the list's text, made once for all documents of a batch."""
+        if self._last is None or self._last[0] is not display:
+            document = np.repeat(np.arange(display.n_docs), np.diff(display.doc_page_off.astype(np.int64)))
+            self._last = (display, TextObjects(display, self._widths, _VALUE_PREFIX, document))
+        return self._last[1]
 
     def _background(self, digests: tuple[str, ...]) -> Background:
         if digests not in self._backgrounds:
             missing = [digest for digest in digests if digest not in self._resources.bases]
             if missing:
                 raise OutputInvalid(f"no background {missing[0]}.", hint="Please report this defect.")
-            self._backgrounds[digests] = compile_background(self._resources, digests, self._pictures)
+            self._backgrounds[digests] = compile_background(self._resources, digests, self._widths, self._pictures)
         return self._backgrounds[digests]
 
 
@@ -84,13 +97,16 @@ class _Draft:
 
     def __init__(
         self,
-        resources: Resources,
+        book: FontBook,
         pictures: Mapping[str, PictureBlock],
         fonts: FontCache,
         display: DisplayList,
+        texts: TextObjects,
         doc: int,
     ) -> None:
-        self._book = resources.fonts
+        self._book = book
+        self._texts = texts
+        self._pairs = texts.pairs[doc]
         self._pictures = pictures
         self._fonts = fonts
         self._display = display
@@ -107,7 +123,7 @@ class _Draft:
         widget = body.reserve() if reserve_bytes else None
         first_page, tree = self._add_pages(body, background, widget)
         entries = add_attachments(body, attachments)
-        metadata = body.add(stream("/Type/Metadata/Subtype/XML", xmp_packet(info)))
+        metadata = body.place(stream("/Type/Metadata/Subtype/XML", xmp_packet(info)))
         info_number = body.add(info_dictionary(info))
         field = None
         if widget is not None:
@@ -118,7 +134,7 @@ class _Draft:
             f"/OutputIntents[{background.output_intent} 0 R]/Lang({info.language})"
             f"/ViewerPreferences<</DisplayDocTitle true>>{entries}>>"
         )
-        data = _assemble(background, body, catalog, info_number, info)
+        data = self._assemble(background, body, catalog, info_number, info)
         if field is None:
             return PdfFile(data, None)
         return PdfFile(field.fill_range(data), field.contents_span)
@@ -126,7 +142,7 @@ class _Draft:
     def _add_pages(self, body: Body, background: Background, widget: int | None) -> tuple[int, int]:
         """Append pages with all that they need; return the numbers of the first page and of the page tree."""
         pages = self._pages
-        content = page_contents(self._display, pages.start, pages.stop, self._book, _VALUE_PREFIX)
+        content = page_contents(self._display, pages.start, pages.stop, self._texts)
         resources = body.add(self._resources(body, background, content))
         tree = body.reserve()
         numbers = []
@@ -141,8 +157,9 @@ class _Draft:
 
     def _resources(self, body: Body, background: Background, content: Content) -> str:
         fonts = {}
-        for face, pairs in content.pairs.items():
+        for face, pairs in self._pairs.items():
             fonts[font_name(_VALUE_PREFIX, face)] = self._fonts.font(self._book.faces[face], pairs).write(body)
+        self._fonts_end = body.end
         images = {}
         for index in content.images:
             digest = self._display.images[index]
@@ -166,29 +183,26 @@ class _Draft:
                 f"{name} Do" if form.height_um == height else f"q 1 0 0 1 0 {height - form.height_um} cm {name} Do Q"
             )
         operators.extend(content.pages[place])
-        contents = body.add(stream("/Filter/FlateDecode", deflate_fast("\n".join(operators).encode("ascii"))))
+        contents = body.place(stream("/Filter/FlateDecode", deflate_fast("\n".join(operators).encode("ascii"))))
         box = f"{number(um_to_pt(width), _BOX_DECIMALS)} {number(um_to_pt(height), _BOX_DECIMALS)}"
         group = _GROUP if is_transparent else ""
         return body.add(f"<</Type/Page/Parent {tree} 0 R/MediaBox[0 0 {box}]/Contents {contents} 0 R{group}{rest}>>")
 
+    def _assemble(self, background: Background, body: Body, catalog: int, info_number: int, info: PdfInfo) -> bytes:
+        """Return the file, with an identifier made from all that it holds (ISO 32000-1, 14.4)."""
+        body.pack(deflate_fast)
+        own = b"".join(body.chunks())
+        state = background.digest.copy()
+        # The fonts' own bytes follow from their faces and pairs.
+        for face, pairs in self._pairs.items():
+            state.update(self._book.faces[face].digest.encode() + pairs.tobytes())
+        state.update(own[self._fonts_end - len(background.data) :])
+        version = permanent = state.hexdigest()
+        if info.document_id:
+            permanent = hashlib.blake2b(info.document_id.encode(), digest_size=ID_BYTES).hexdigest()
+        trailer = f"/Root {catalog} 0 R/Info {info_number} 0 R/ID[<{permanent}><{version}>]"
+        return b"".join((background.data, own, body.finish(background.table, trailer, deflate_fast)))
+
 
 def _form_name(place: int) -> str:
     return f"/B{place}"
-
-
-def _assemble(background: Background, body: Body, catalog: int, info_number: int, info: PdfInfo) -> bytes:
-    """Return the file, with an identifier made from all that it holds (ISO 32000-1, 14.4)."""
-    own = b"".join(body.chunks())
-    state = background.digest.copy()
-    state.update(own)
-    version = state.hexdigest()
-    permanent = (
-        hashlib.blake2b(info.document_id.encode(), digest_size=ID_BYTES).hexdigest() if info.document_id else version
-    )
-    size = body.next_number
-    trailer = (
-        f"trailer\n<</Size {size}/Root {catalog} 0 R/Info {info_number} 0 R/ID[<{permanent}><{version}>]>>\n"
-        f"startxref\n{body.end}\n%%EOF\n"
-    )
-    head = b"xref\n0 %d\n0000000000 65535 f \n" % size
-    return b"".join((background.data, own, head, background.table, body.table(), trailer.encode("ascii")))
