@@ -1,0 +1,1 @@
+"""Rasteriser: display lists to page pixels (palette indices), on the CPU."""
