@@ -73,10 +73,8 @@ def page_contents(display: DisplayList, first_page: int, last_page: int, texts: 
     offsets = display.page_item_off[first_page : last_page + 1].tolist()
     first, last = offsets[0], offsets[-1]
     painter = _Painter(display, texts.of_items(first, last))
-    kinds, paints, refs = (
-        column[first:last].tolist() for column in (display.item_kind, display.item_paint, display.item_ref)
-    )
-    items = list(zip(kinds, paints, refs, strict=True))
+    columns = (display.item_kind, display.item_paint, display.item_ref)
+    items = list(zip(*(column[first:last].tolist() for column in columns), strict=True))
     heights = display.page_size_um[first_page:last_page, 1].tolist()
     for (start, end), height in zip(itertools.pairwise(offsets), heights, strict=True):
         painter.paint_page(items[start - first : end - first], height)

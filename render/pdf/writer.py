@@ -79,7 +79,8 @@ class PdfWriter:
     def _text_of(self, display: DisplayList) -> TextObjects:
         """Return the list's text, made once for all documents of a batch."""
         if self._last is None or self._last[0] is not display:
-            document = np.repeat(np.arange(display.n_docs), np.diff(display.doc_page_off.astype(np.int64)))
+            offsets = display.doc_page_off.astype(np.int64)
+            document = np.arange(display.n_docs).repeat(offsets[1:] - offsets[:-1])
             self._last = (display, TextObjects(display, self._widths, _VALUE_PREFIX, document))
         return self._last[1]
 
@@ -110,6 +111,7 @@ class _Draft:
         self._pictures = pictures
         self._fonts = fonts
         self._display = display
+        self._fonts_end = 0
         self._pages = range(int(display.doc_page_off[doc]), int(display.doc_page_off[doc + 1]))
         bases = display.page_base[self._pages.start : self._pages.stop].tolist()
         self._bases = [display.bases[base] if base != NO_BASE else None for base in bases]
