@@ -73,21 +73,27 @@ def line(display: DisplayList, ref: int, page_height_um: int) -> str:
 
 
 def path(display: DisplayList, ref: int, page_height_um: int) -> str:
-    """Return the operators that fill or stroke one path."""
+    """Return the operators that fill or stroke one path.
+
+    Its points are written relative to the first one: shorter numbers, and shapes that repeat on a page compress to
+    almost nothing.
+    """
     verbs = display.path_verb[display.path_verb_off[ref] : display.path_verb_off[ref + 1]].tolist()
-    points = display.path_point_um[display.path_point_off[ref] : display.path_point_off[ref + 1]].tolist()
+    points = display.path_point_um[display.path_point_off[ref] : display.path_point_off[ref + 1]]
+    left, top = points[0].tolist()
+    moved = [f"{x} {y}" for x, y in ((points - points[0]) * (1, -1)).tolist()]
     parts: list[str] = []
     at = 0
     for code in verbs:
         verb = Verb(code)
-        taken = points[at : at + _POINTS[verb]]
-        at += len(taken)
-        parts.extend(f"{x} {page_height_um - y}" for x, y in taken)
+        parts.extend(moved[at : at + _POINTS[verb]])
+        at += _POINTS[verb]
         parts.append(_OPERATOR[verb])
     if at != len(points):
-        raise OutputInvalid("a path has points that no verb takes.", hint="Please report this defect.")
+        raise OutputInvalid("a path has more or fewer points than its verbs take.", hint="Please report this defect.")
     stroke = int(display.path_stroke_um[ref])
-    return f"{stroke} w {' '.join(parts)} S" if stroke else f"{' '.join(parts)} f"
+    shown = f"{stroke} w {' '.join(parts)} S" if stroke else f"{' '.join(parts)} f"
+    return f"q 1 0 0 1 {left} {page_height_um - top} cm {shown} Q"
 
 
 def image(display: DisplayList, ref: int, page_height_um: int, resource: str) -> str:
