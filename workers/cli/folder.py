@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from render.errors import ConfigError, ContentConflict, StoreError
-from render.pipeline import Output, RenderResult
 from render.store.api import Store
+
+if TYPE_CHECKING:
+    from render.pipeline import Output, RenderResult
 
 
 class State(StrEnum):
