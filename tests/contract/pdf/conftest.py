@@ -9,28 +9,21 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "unit" / "pdf"))
 import pdf_samples
 
 from render.pdf.writer import PdfWriter
-from render.sign import keys
 from render.sign import pdf as pdf_signature
+from render.sign.keys import load_identity
 
 NOW = datetime(2026, 11, 23, 1, 30, tzinfo=UTC)
 
 
 @pytest.fixture(scope="session")
-def samples():
-    return pdf_samples.Samples(pdf_samples.load_book())
+def samples(fonts):
+    return pdf_samples.Samples(fonts)
 
 
 @pytest.fixture(scope="session")
-def signer(tmp_path_factory):
-    passphrase = keys.Passphrase("contract-test")
-    folder = tmp_path_factory.mktemp("identity") / "test-identity"
-    return keys.create_test_identity(folder, passphrase=passphrase, now=NOW, iterations=1_000)
-
-
-@pytest.fixture(scope="session")
-def files(samples, signer, tmp_path_factory):
+def files(samples, identity, tmp_path_factory):
     """Files by name: unsigned and signed, of one and of many pages, with no attachment and with several."""
-    writer = PdfWriter(samples.resources)
+    writer, signer = PdfWriter(samples.resources), load_identity(identity)
     one, many = samples.document(), samples.document(pages=60)
     xml, note = (
         pdf_samples.attachment(),

@@ -3,7 +3,6 @@
 import subprocess
 
 import pypdfium2
-from pdf_needs import need
 from pdf_samples import value_texts
 
 from render.pdf.inspect import forbidden_in
@@ -14,7 +13,7 @@ def _run(*command):
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def test_qpdf_finds_nothing_to_mend(files):
+def test_qpdf_finds_nothing_to_mend(need, files):
     need("qpdf")
     for name, path in files.items():
         done = _run("qpdf", "--check", str(path))
@@ -23,7 +22,7 @@ def test_qpdf_finds_nothing_to_mend(files):
         assert "WARNING" not in done.stdout + done.stderr
 
 
-def test_poppler_extracts_every_value_in_order(files):
+def test_poppler_extracts_every_value_in_order(need, files):
     need("pdftotext")
     done = _run("pdftotext", "-raw", str(files["plain"]), "-")
     assert done.stderr == ""
@@ -32,7 +31,7 @@ def test_poppler_extracts_every_value_in_order(files):
     assert places == sorted(places)
 
 
-def test_poppler_sees_embedded_subsets_only(files):
+def test_poppler_sees_embedded_subsets_only(need, files):
     need("pdffonts")
     for path in files.values():
         rows = _run("pdffonts", str(path)).stdout.splitlines()[2:]
@@ -40,7 +39,7 @@ def test_poppler_sees_embedded_subsets_only(files):
         assert [row.split()[-5:-2] for row in rows] == [["yes", "yes", "yes"]] * len(rows)
 
 
-def test_poppler_detaches_the_attachment(files, tmp_path):
+def test_poppler_detaches_the_attachment(need, files, tmp_path):
     need("pdfdetach")
     done = _run("pdfdetach", "-saveall", "-o", str(tmp_path), str(files["pages"]))
     assert done.returncode == 0

@@ -5,7 +5,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from pdf_needs import need
 
 _JAVA = Path(__file__).parents[1] / "java"
 
@@ -15,7 +14,6 @@ pytestmark = [pytest.mark.java, pytest.mark.slow, pytest.mark.timeout(900)]
 @pytest.fixture(scope="session")
 def libraries(tmp_path_factory):
     """Fetch the validator from Maven Central, or skip where that cannot be reached."""
-    need("java", "javac", "mvn")
     folder = tmp_path_factory.mktemp("verapdf")
     pom = folder / "pom.xml"
     pom.write_text((_JAVA / "pom.xml").read_text())

@@ -5,13 +5,13 @@ from render.pdf.writer import PdfWriter
 
 
 @pytest.fixture(scope="session")
-def book():
-    return pdf_samples.load_book()
+def book(fonts):
+    return fonts
 
 
 @pytest.fixture(scope="session")
-def samples(book):
-    return pdf_samples.Samples(book)
+def samples(fonts):
+    return pdf_samples.Samples(fonts)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """Display lists that use every kind of item, for tests of the PDF writer."""
 
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 
 import numpy as np
 import segno
@@ -10,8 +9,6 @@ from render.display.builder import DisplayListBuilder
 from render.display.list import Blend, Verb
 from render.display.resolve import Align
 from render.display.resources import Picture, Resources
-from render.fonts.book import FontBook
-from render.fonts.face import Face
 from render.pdf.writer import Attachment, PdfInfo
 
 WIDTH_UM, HEIGHT_UM = 210_000, 140_000
@@ -19,18 +16,6 @@ NUMBER = "24312000000000000001"
 CHINA = timezone(timedelta(hours=8))
 CREATED = datetime(2026, 11, 23, 9, 30, 15, tzinfo=CHINA)
 XML = f"<EInvoice><Number>{NUMBER}</Number>{'<Line>样品</Line>' * 40}</EInvoice>".encode()
-
-_FONT_FILES = {
-    "kai": ("/usr/share/fonts/truetype/lxgw-wenkai/LXGWWenKai-Regular.ttf", 0, False),
-    "song": ("/usr/share/fonts/opentype/noto/NotoSerifCJK-Regular.ttc", 2, True),
-    "mono": ("/usr/share/fonts/truetype/liberation/LiberationMono-Regular.ttf", 0, False),
-}
-
-
-def load_book():
-    faces = {role: Face.load(Path(path), index, half_width=half) for role, (path, index, half) in _FONT_FILES.items()}
-    kai, song, mono = faces["kai"], faces["song"], faces["mono"]
-    return FontBook.from_roles({"kai": (kai, song), "song": (song, kai), "mono": (mono, song)})
 
 
 def caption_page(fonts):
