@@ -1,0 +1,167 @@
+"""Lays an invoice out on a template: every value is placed once, and every output reads the same display list."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from render.display.builder import DisplayListBuilder
+from render.display.list import DisplayList
+from render.errors import ContentOverflow, Fault
+from render.layout.cell import SYMBOL_ROLE, YEN, CellSetter, Setting
+from render.layout.paging import Fragment, paginate
+from render.layout.plan import COLUMNS, Plan, plan_of
+from render.layout.qr import qr_rects
+from render.layout.wording import (
+    UNTAXED,
+    date_text,
+    is_taxed,
+    line_texts,
+    money_text,
+    remark_text,
+)
+from render.model.invoice import Invoice, Line, LineRole
+from render.templates.registry import Template
+from render.templates.spec import PageKind
+
+_BLACK = (0, 0, 0)
+
+
+def layout_invoice(invoice: Invoice, template: Template) -> DisplayList:
+    """Return the invoice laid out as one document.
+
+    Args:
+        invoice: one that passed every check of the model.
+        template: compiled for the invoice's kind.
+
+    Raises:
+        ContentOverflow: values do not fit their cells even in the smallest size; one fault for each.
+        GlyphMissing: characters that no font can print; one fault for each and its field.
+        InvoiceInvalid: there is no text for the QR code.
+    """
+    return _Layout(invoice, template).run()
+
+
+class _Layout:
+    """The layout of one invoice: first every text is set in its cell, then pages are drawn in paint order."""
+
+    def __init__(self, invoice: Invoice, template: Template) -> None:
+        self._invoice = invoice
+        self._template = template
+        self._plan: Plan = plan_of(template)
+        self._builder = DisplayListBuilder(template.resources.fonts)
+        self._faults: list[Fault] = []
+
+    def run(self) -> DisplayList:
+        invoice, spec = self._invoice, self._template.spec
+        qr = qr_rects(invoice.qr_text, spec.qr_box_um)
+        lines = [self._set_line(index, line) for index, line in enumerate(invoice.lines)]
+        pages = paginate(
+            [max(len(setting.lines) for setting in line) for line in lines],
+            [line.role is LineRole.DISCOUNT for line in invoice.lines],
+            spec.paging,
+        )
+        ink = self._builder.paint(*_BLACK)
+        for index, page in enumerate(pages):
+            kind = PageKind.SINGLE if len(pages) == 1 else PageKind.LAST if index + 1 == len(pages) else PageKind.MIDDLE
+            self._builder.page(*spec.page_um, base=self._plan.bases[kind])
+            self._builder.rects(qr, paint=ink, tag="qr_text")
+            self._draw_head()
+            if len(pages) > 1:
+                self._draw("page_number", f"共{len(pages)}页 第{index + 1}页")
+            for fragment in page:
+                self._draw_fragment(fragment, lines[fragment.line])
+            if kind is not PageKind.SINGLE:
+                self._draw_subtotal(kind, page)
+            if kind is not PageKind.MIDDLE:
+                self._draw_sums()
+            self._draw("clerk", invoice.clerk)
+        if self._faults:
+            # A value on every page is reported once.
+            faults = tuple(dict.fromkeys(self._faults))
+            raise ContentOverflow("the invoice does not fit its form.", faults=faults)
+        return self._builder.freeze()
+
+    def _draw_head(self) -> None:
+        invoice = self._invoice
+        self._draw("number", invoice.number)
+        self._draw("issued", date_text(invoice.issued))
+        self._draw("buyer.name", invoice.buyer.name)
+        self._draw("buyer.tax_id", invoice.buyer.tax_id)
+        self._draw("seller.name", invoice.seller.name)
+        self._draw("seller.tax_id", invoice.seller.tax_id)
+
+    def _draw_sums(self) -> None:
+        invoice = self._invoice
+        self._draw_money("total_amount", invoice.total_amount)
+        if is_taxed(invoice.lines):
+            self._draw_money("total_tax", invoice.total_tax)
+        else:
+            self._draw("total_tax", UNTAXED)
+        self._draw("total_words", invoice.total_words)
+        self._draw_money("total", invoice.total)
+        self._draw("remark", remark_text(invoice))
+
+    def _draw_subtotal(self, kind: PageKind, page: Sequence[Fragment]) -> None:
+        """Print 小计, the sums of the lines that begin on this page."""
+        lines = [self._invoice.lines[fragment.line] for fragment in page if fragment.first_row == 0]
+        cell = f"subtotal_{kind.value}"
+        self._draw_money(f"{cell}.amount", sum((line.amount for line in lines), Decimal(0)))
+        if is_taxed(lines):
+            self._draw_money(f"{cell}.tax", sum((line.tax for line in lines), Decimal(0)))
+        else:
+            self._draw(f"{cell}.tax", UNTAXED)
+
+    def _set_line(self, index: int, line: Line) -> tuple[Setting, ...]:
+        """Set a line's values in the columns of the table."""
+        settings = []
+        for name, setter, text in zip(COLUMNS, self._plan.columns, line_texts(line), strict=True):
+            setting = setter.set(text)
+            if setting is None:
+                self._faults.append(setter.overflow(f"lines[{index}].{name}", text))
+                setting = Setting(0, ("",))
+            settings.append(setting)
+        return tuple(settings)
+
+    def _draw_fragment(self, fragment: Fragment, line: tuple[Setting, ...]) -> None:
+        table = self._template.spec.table
+        first_row, last_row = fragment.first_row, fragment.first_row + fragment.rows
+        top = table.top_um + fragment.at_row * table.row_pitch_um
+        prefix = f"lines[{fragment.line}]."
+        for name, setter, setting in zip(COLUMNS, self._plan.columns, line, strict=True):
+            baseline = top + setter.cell.baselines_um[setting.fit]
+            shown = setting.lines[first_row:last_row]
+            self._place(setter, setting.fit, shown, baseline, table.row_pitch_um, prefix + name)
+
+    def _draw(self, name: str, text: str) -> None:
+        """Print a value in its cell."""
+        setter = self._plan.cells[name]
+        cell, setting = setter.cell, setter.set(text)
+        if setting is None:
+            self._faults.append(setter.overflow(cell.tag, text))
+            return
+        fit = setting.fit
+        self._place(setter, fit, setting.lines, cell.baselines_um[fit], cell.fits[fit].pitch_um, cell.tag)
+
+    def _draw_money(self, name: str, amount: Decimal) -> None:
+        """Print a sum with its ¥ sign directly before it."""
+        setter, text = self._plan.cells[name], money_text(amount)
+        cell, setting = setter.cell, setter.set(text)
+        if setting is None:
+            self._faults.append(setter.overflow(cell.tag, text))
+            return
+        fit, baseline = cell.fits[setting.fit], cell.baselines_um[setting.fit]
+        symbol_x, number_x = setter.money_anchors(text, setting.fit)
+        paint, tag, align = self._builder.paint(*cell.color), cell.tag, cell.align
+        self._builder.text(SYMBOL_ROLE, fit.symbol_um, symbol_x, baseline, YEN, paint=paint, tag=tag, align=align)
+        self._builder.text(cell.role, fit.size_um, number_x, baseline, text, paint=paint, tag=tag, align=align)
+
+    def _place(
+        self, setter: CellSetter, fit: int, lines: Sequence[str], baseline_um: int, pitch_um: int, tag: str
+    ) -> None:
+        """Place lines of text below one another."""
+        cell, builder = setter.cell, self._builder
+        paint, size, x = builder.paint(*cell.color), cell.fits[fit].size_um, setter.anchor_um
+        for line in lines:
+            builder.text(cell.role, size, x, baseline_um, line, paint=paint, tag=tag, align=cell.align)
+            baseline_um += pitch_um

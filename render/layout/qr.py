@@ -1,0 +1,63 @@
+"""The invoice's QR code as rectangles: one for each run of dark modules in a row."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import segno
+from numpy.typing import NDArray
+from segno.encoder import DataOverflowError
+
+from render.errors import ContentOverflow, Fault, InvoiceInvalid
+from render.layout import qr_symbol
+from render.templates.spec import Box
+
+
+def qr_rects(text: str, box_um: Box) -> NDArray[np.int32]:
+    """Return int32[n,4] rectangles of a QR code, level M and version 4 or the smallest above that holds the text.
+
+    Module edges are rounded from exact positions, so neighbours meet without gaps. There is no quiet zone: the form
+    leaves white around the box.
+
+    Raises:
+        InvoiceInvalid: the text is empty.
+        ContentOverflow: the text is longer than any QR code holds.
+    """
+    modules = _modules(text)
+    size = len(modules)
+    x, y = _edges(box_um, size)
+    # One light module before and after each row, so that every dark run has a start and an end.
+    padded = np.zeros((size, size + 2), np.int8)
+    padded[:, 1:-1] = modules
+    changes = np.flatnonzero(padded.ravel()[1:] != padded.ravel()[:-1])
+    row, start = np.divmod(changes[0::2], size + 2)
+    end = changes[1::2] % (size + 2)
+    return np.stack([x[start], y[row], x[end], y[row + 1]], axis=1)
+
+
+def _modules(text: str) -> NDArray[np.bool_]:
+    if text.isascii() and 0 < len(text) <= qr_symbol.MAX_BYTES:
+        return qr_symbol.encode(text.encode("ascii"))
+    if not text:
+        fault = Fault("qr_text", "qr.empty", "there is no text for the QR code.", "Leave qr_text out to have it made.")
+        raise InvoiceInvalid("the QR code cannot be made.", faults=(fault,))
+    version = None
+    try:
+        smallest = segno.make(text, error="m", micro=False, boost_error=False)
+        version = max(int(smallest.version), qr_symbol.VERSION)
+        symbol = segno.make(text, error="m", version=version, boost_error=False)
+    except DataOverflowError as error:
+        fault = Fault("qr_text", "layout.overflow", f"{len(text)} characters fit no QR code.", "Shorten the text.")
+        raise ContentOverflow("the QR code cannot be made.", faults=(fault,)) from error
+    return np.array([list(row) for row in symbol.matrix], bool)
+
+
+@lru_cache(maxsize=32)
+def _edges(box_um: Box, size: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Return the x and y of module edges, each rounded from its exact place."""
+    left, top, right, bottom = box_um
+    steps = np.arange(size + 1, dtype=np.int64)
+    x = left + (2 * steps * (right - left) + size) // (2 * size)
+    y = top + (2 * steps * (bottom - top) + size) // (2 * size)
+    return x.astype(np.int32), y.astype(np.int32)
