@@ -63,7 +63,7 @@ def test_the_wheel_holds_every_module_and_every_file_of_data(wheel):
     assert templates
     assert templates <= names
     assert {"render/py.typed", "workers/py.typed"} <= names
-    assert {Path(name).suffix for name in names} <= {".py", ".typed", "", *DATA_SUFFIXES}
+    assert {Path(name).suffix for name in names if ".dist-info/" not in name} <= {".py", ".typed", *DATA_SUFFIXES}
     assert not [name for name in names if name.startswith(("tests/", "docker/", "templates/"))]
 
 

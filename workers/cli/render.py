@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from render.errors import InputError, KaipiaoError, MalformedInput
+from render.model.fields import MAX_DOCUMENT_BYTES
 from workers.cli.output import (
     EXIT_FAILED,
     EXIT_INPUT,
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from workers.cli.folder import ResultFolder, Saved
 
 BATCH = 16
-MAX_FILE_BYTES = 64 * 1024 * 1024
 _MOST_ROWS = 40
 
 Files = Annotated[
@@ -164,14 +164,14 @@ def read_file(path: Path) -> bytes:
     """
     try:
         if str(path) == "-":
-            data = sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
+            data = sys.stdin.buffer.read(MAX_DOCUMENT_BYTES + 1)
         else:
             with path.open("rb") as file:
-                data = file.read(MAX_FILE_BYTES + 1)
+                data = file.read(MAX_DOCUMENT_BYTES + 1)
     except OSError as error:
         raise MalformedInput(f"{path}: {error.strerror}.", hint="Name files that can be read.") from error
-    if len(data) > MAX_FILE_BYTES:
-        raise MalformedInput(f"{path} has more than {MAX_FILE_BYTES} bytes.", hint="Name one invoice a file.")
+    if len(data) > MAX_DOCUMENT_BYTES:
+        raise MalformedInput(f"{path} has more than {MAX_DOCUMENT_BYTES} bytes.", hint="Name one invoice a file.")
     return data
 
 

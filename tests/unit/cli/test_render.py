@@ -29,7 +29,7 @@ def test_a_missing_file_is_an_input_error(tmp_path):
 
 
 def test_a_file_larger_than_any_invoice_is_not_read_whole(tmp_path, monkeypatch):
-    monkeypatch.setattr(command, "MAX_FILE_BYTES", 10)
+    monkeypatch.setattr(command, "MAX_DOCUMENT_BYTES", 10)
     (tmp_path / "large").write_bytes(bytes(11))
     (tmp_path / "just").write_bytes(bytes(10))
     assert len(command.read_file(tmp_path / "just")) == 10
