@@ -1,0 +1,1 @@
+"""Image encoders: page pixels to files."""

@@ -1,0 +1,53 @@
+"""The encoders by name."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Protocol
+
+from render.encode.png import PngEncoder
+from render.errors import Fault, InputError
+from render.pixels import PagePixels
+
+NO_TEXT: Mapping[str, str] = MappingProxyType({})
+
+
+class Encoder(Protocol):
+    """Makes one kind of picture file.
+
+    Attributes:
+        media_type: for example ``image/png``.
+        suffix: of file names, with the dot.
+        levels: names of the trade-offs between time and bytes, the default first.
+    """
+
+    media_type: str
+    suffix: str
+    levels: tuple[str, ...]
+
+    def encode(self, pixels: PagePixels, *, level: str = "fast", text: Mapping[str, str] = NO_TEXT) -> bytes:
+        """Return the file: the same bytes for the same arguments.
+
+        Raises:
+            InputError: no such level, or metadata that the format cannot hold.
+        """
+        ...
+
+
+_ENCODERS: Mapping[str, Callable[[], Encoder]] = MappingProxyType({"png": PngEncoder})
+
+
+def encoder(name: str) -> Encoder:
+    """Return the encoder of a format.
+
+    Raises:
+        InputError: there is none; the hint names the nearest.
+    """
+    if name not in _ENCODERS:
+        near = difflib.get_close_matches(name.lower(), _ENCODERS, n=1)
+        hint = f"Did you mean {near[0]!r}?" if near else f"Known formats: {', '.join(_ENCODERS)}."
+        fault = Fault("outputs", "encode.format_unknown", f"no picture format {name!r}.", hint)
+        raise InputError("the picture cannot be encoded.", faults=(fault,))
+    return _ENCODERS[name]()
