@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
-from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery import Celery, signals
 from kombu.entity import Queue
 
@@ -92,13 +91,6 @@ class PoolApp(Celery):  # type: ignore[misc]  # Celery is untyped
             # Jobs that come here go back and say so as well; the child lives on, since fonts may be installed later.
             pool_logger().error("engine.unavailable", code=error.code, error_type=type(error.__cause__).__name__)
 
-    def abandon(self, exception: object = None, args: Any = (), **_: object) -> None:  # noqa: ANN401 Celery's values
-        """Take care of a message whose process died or was stopped, in the main process (signal ``task_failure``)."""
-        if isinstance(exception, WorkerLostError | TimeLimitExceeded) and args:
-            from workers.tasks import abandon_message
-
-            abandon_message(self, args[0], timed_out=isinstance(exception, TimeLimitExceeded))
-
 
 def create_app(settings: WorkerSettings) -> PoolApp:
     """Return the pool's application; opens nothing until a worker starts or a message is published."""
@@ -109,7 +101,6 @@ def create_app(settings: WorkerSettings) -> PoolApp:
     register_tasks(app)
     signals.setup_logging.connect(_keep_our_logging)
     signals.worker_process_init.connect(app.start_child)
-    signals.task_failure.connect(app.abandon)
     return app
 
 
@@ -128,7 +119,8 @@ def _celery_settings(settings: WorkerSettings) -> dict[str, Any]:
         "broker_connection_timeout": settings.broker_timeout_s,
         "broker_transport_options": _transport_options(settings),
         # A message is acknowledged when its jobs are written down, not when it is delivered; a dead child's message
-        # is tried again a few times and then given to `abandon`. Any one of these missing loses or loops jobs.
+        # is tried again a few times and then given up with a record (workers.request). Any one of these missing
+        # loses jobs or repeats them for ever.
         "task_acks_late": True,
         "task_reject_on_worker_lost": True,
         "task_retry_on_worker_lost": True,

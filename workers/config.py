@@ -49,8 +49,8 @@ class WorkerSettings:
     chunk_jobs: int = 64
     chunk_bytes: int = 256 * 1024
     inline_chars: int = MAX_INLINE_CHARS
-    time_limit_s: float = 120.0
-    visibility_slack_s: float = 20.0
+    time_limit_s: float = 60.0
+    visibility_slack_s: float = 40.0
     restore_interval_s: float = 5.0
     retry_ladder_s: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
     lost_retries: int = 2
@@ -100,7 +100,8 @@ class WorkerSettings:
         """Return after how long an unacknowledged message is delivered again.
 
         The clock starts at delivery, so it covers a wait for the ladder's longest step, a wait for the chunk that
-        runs before, the chunk itself, and slack. Were it shorter, a slow chunk would be rendered twice.
+        runs before, the chunk itself, and slack, in which a dead child is replaced. Were it shorter, chunks that are
+        only slow would be delivered again and again; receipts would keep them from harm, but not from costing time.
         """
         return 2 * self.time_limit_s + max(self.retry_ladder_s, default=0.0) + self.visibility_slack_s
 

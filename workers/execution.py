@@ -51,6 +51,7 @@ class _Task:
     result: RenderResult | None = None
     receipt: Receipt | None = None
     is_fresh: bool = False
+    has_ended: bool = False
     error: KaipiaoError | None = None
 
     @property
@@ -93,9 +94,17 @@ class ChunkRunner:
         self._ladder_s = tuple(ladder_s)
         self._writers = ThreadPoolExecutor(threads, thread_name_prefix="store")
 
-    def run(self, chunk: Chunk) -> ChunkReport:
-        """Carry out every job that was not carried out before; one job's fault never fails another."""
+    def run(self, chunk: Chunk, *, redelivered: bool = False) -> ChunkReport:
+        """Carry out every job that was not carried out before; one job's fault never fails another.
+
+        Args:
+            chunk: the jobs.
+            redelivered: the message may have been here before, so that some of its jobs may have ended already.
+        """
         tasks = [_Task(job) for job in chunk.jobs]
+        if redelivered:
+            self._each(tasks, self._recall)
+            tasks = [task for task in tasks if not task.has_ended]
         self._each(tasks, self._fetch)
         # In this thread alone: engines need not be safe to use from several.
         for task in tasks:
@@ -120,6 +129,9 @@ class ChunkRunner:
     def _each(self, tasks: Iterable[_Task], step: Callable[[_Task], None]) -> None:
         """Take a step for many jobs at a time: most of it is waiting for the store."""
         list(self._writers.map(lambda task: task.attempt(step), tasks))
+
+    def _recall(self, task: _Task) -> None:
+        task.has_ended = self._records.outcome(task.job.job_id) is not None
 
     def _fetch(self, task: _Task) -> None:
         job = task.job

@@ -7,6 +7,7 @@ import sys
 from collections.abc import MutableMapping
 from typing import Any
 
+import billiard.util
 import structlog
 
 # Whatever is not named here does not reach the log: no names, no tax numbers, no amounts, no keys, no documents.
@@ -20,8 +21,8 @@ Logger = structlog.typing.FilteringBoundLogger
 
 
 def keep_listed_fields(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Drop every field that is not on the list (structlog processor)."""
-    return {name: value for name, value in event.items() if name in FIELDS}
+    """Drop every field that is not on the list (structlog processor); names with an underscore are structlog's own."""
+    return {name: value for name, value in event.items() if name in FIELDS or name.startswith("_")}
 
 
 def configure_logging(level: int = logging.INFO) -> None:
@@ -51,6 +52,9 @@ def configure_logging(level: int = logging.INFO) -> None:
     root.handlers[:] = [handler]
     # Libraries speak of messages and connections in detail below this level.
     root.setLevel(logging.WARNING)
+    logging.captureWarnings(capture=True)
+    # The process pool keeps its logger to itself.
+    billiard.util.get_logger().propagate = True
 
 
 def pool_logger() -> Logger:

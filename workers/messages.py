@@ -145,6 +145,10 @@ def message_schema(name: str = CHUNK_SCHEMA) -> dict[str, Any]:
     """
     types: dict[str, type[Struct]] = {JOB_SCHEMA: Job, CHUNK_SCHEMA: Chunk}
     (root,), components = msgspec.json.schema_components([types[name]], ref_template="#/$defs/{name}")
+    components["Job"]["oneOf"] = [
+        {"required": ["invoice"], "properties": {"invoice": {"type": "string"}}},
+        {"required": ["payload"], "properties": {"payload": {"type": "object"}}},
+    ]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"urn:{name}",

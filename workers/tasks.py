@@ -25,6 +25,7 @@ class RenderChunk(Task):  # type: ignore[misc]  # Celery is untyped
     """Renders the jobs of one message."""
 
     name = "kaipiao.render_chunk"
+    Request = "workers.request:PoolRequest"
     default_retry_delay = 1
     _runner: ChunkRunner | None = None
 
@@ -51,7 +52,10 @@ class RenderChunk(Task):  # type: ignore[misc]  # Celery is untyped
             # A process died with this message. One by one, the jobs show which of them is to blame.
             self._publish(split(chunk))
             return
-        report = self.runner.run(chunk)
+        seen_before = bool(
+            self.request.retries or chunk.attempt or (self.request.delivery_info or {}).get("redelivered")
+        )
+        report = self.runner.run(chunk, redelivered=seen_before)
         if report.again:
             rest = msgspec.structs.replace(chunk, jobs=tuple(report.again), attempt=chunk.attempt + 1)
             at_most = len(app.settings.retry_ladder_s)

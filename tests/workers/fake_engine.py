@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import time
+from pathlib import Path
 
 from render.errors import Fault, InvoiceInvalid, KeyUnavailable
 from render.pipeline import Output, RenderResult
@@ -17,10 +18,6 @@ def document(number, text="", act="", seller="91000000MA00000001"):
 
 
 class FakeEngine:
-    def __init__(self):
-        self.rendered = []
-        self.later_left = 2
-
     def identify(self, data, media):
         said = json.loads(data)
         if said["act"] == "invalid":
@@ -38,15 +35,13 @@ class FakeEngine:
     def _render(self, request):
         said = json.loads(request.data)
         note("render", said["number"])
-        self.rendered.append(said["number"])
         result = RenderResult(request.job_id, said["number"], "fake", "1", "sha256:0", said["seller"])
         act, _, argument = said["act"].partition(":")
         if act == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         if act == "sleep":
             time.sleep(float(argument))
-        if act == "later" and self.later_left:
-            self.later_left -= 1
+        if act == "later" and times_rendered(said["number"]) <= int(argument):
             result.error = KeyUnavailable("the key is out of reach.", hint="Wait.")
             return result
         result.outputs = tuple(output(said["number"], kind, request) for kind in request.outputs)
@@ -66,6 +61,10 @@ def note(event, text):
     if path:
         with open(path, "a") as file:  # noqa: PTH123 one write() a line, so that processes do not mix
             file.write(f"{event} {text}\n")
+
+
+def times_rendered(number):
+    return Path(os.environ["FAKE_ENGINE_LOG"]).read_text().splitlines().count(f"render {number}")
 
 
 def build(values):

@@ -126,27 +126,33 @@ def _process(command, pool):
         yield process
     finally:
         if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(15)
-            except subprocess.TimeoutExpired:
-                kill_tree(process.pid)
+            kill_tree(process.pid)
         process.wait()
 
 
 def kill_tree(pid):
-    """SIGKILL a process and its descendants, all stopped first so that none can react."""
-    family = [pid]
-    for member in family:
-        os.kill(member, signal.SIGSTOP)
-        family += children_of(member)
+    """SIGKILL a process and its descendants, each stopped first so that none can react."""
+    os.kill(pid, signal.SIGSTOP)
+    family = [pid, *descendants_of(pid)]
     for member in family:
         os.kill(member, signal.SIGKILL)
 
 
-def children_of(pid):
-    listed = Path(f"/proc/{pid}/task/{pid}/children")
-    return [int(child) for child in listed.read_text().split()] if listed.exists() else []
+def descendants_of(pid):
+    family = [pid]
+    for member in family:
+        for task in Path(f"/proc/{member}/task").glob("*/children"):
+            family += [int(child) for child in task.read_text().split()]
+    return family[1:]
+
+
+def program_of(pid):
+    """Return the name of a running process's program; empty if it has ended."""
+    try:
+        name, _, rest = Path(f"/proc/{pid}/stat").read_text().partition("(")[2].rpartition(")")
+    except FileNotFoundError:
+        return ""
+    return "" if rest.split()[0] == "Z" else name
 
 
 def wait_until(claim, timeout_s):

@@ -1,0 +1,200 @@
+"""Chunks over a store in memory: receipts, duplicates, conflicts, retries, and what goes wrong with the store."""
+
+import json
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[3]))
+
+from render.errors import ConfigError, StoreError
+from render.sign.sm3 import sm3_hex
+from render.store.api import Store
+from tests.workers.fake_engine import FakeEngine, document
+from workers.errors import EngineUnavailable
+from workers.execution import ChunkRunner
+from workers.messages import Chunk, Job, PayloadRef
+from workers.receipts import ErrorRecord, Outcome
+from workers.records import Records
+
+NOW = datetime(2026, 11, 23, 8, tzinfo=UTC)
+LADDER = (1.0, 2.0)
+
+
+class SilentLog:
+    def __getattr__(self, level):
+        return lambda event, **fields: None
+
+
+class RecordingEngine(FakeEngine):
+    def __init__(self):
+        self.batches = []
+
+    def render_batch(self, requests):
+        self.batches.append([json.loads(request.data)["number"] for request in requests])
+        return super().render_batch(requests)
+
+
+@pytest.fixture
+def engine(monkeypatch):
+    monkeypatch.delenv("FAKE_ENGINE_LOG", raising=False)
+    return RecordingEngine()
+
+
+@pytest.fixture
+def records():
+    return Records(Store("memory://"), lambda: NOW)
+
+
+@pytest.fixture
+def runner(engine, records):
+    return ChunkRunner(lambda: engine, records, SilentLog(), ladder_s=LADDER, threads=4)
+
+
+def job(job_id, data, **more):
+    return Job(job_id=job_id, created=NOW, signing_time=NOW, invoice=data.decode(), **more)
+
+
+def chunk(*jobs, attempt=0):
+    return Chunk(chunk_id="c", jobs=jobs, attempt=attempt)
+
+
+def counts(report):
+    return report.done, report.duplicates, report.failed, len(report.again)
+
+
+def test_a_receipt_holds_what_was_stored(runner, records):
+    assert counts(runner.run(chunk(job("a", document(1, "票"), dpi=150)))) == (1, 0, 0, 0)
+    outcome = records.outcome("a")
+    assert outcome == Outcome(job_id="a", receipt=outcome.receipt, duplicate=False)
+    receipt = records.receipt(outcome.receipt)
+    assert (receipt.key, receipt.dpi, receipt.created, receipt.template_id) == (outcome.receipt, 150, NOW, "fake")
+    assert set(receipt.stage_ms) == {"read", "store"}
+    for output in receipt.outputs:
+        data = records.store.get(output.key)
+        assert (output.size, output.digest) == (len(data), f"sm3:{sm3_hex(data)}")
+
+
+def test_equal_jobs_in_one_chunk_are_rendered_once(runner, engine, records):
+    report = runner.run(chunk(*(job(f"j{number}", document(7)) for number in range(5))))
+    assert counts(report) == (1, 4, 0, 0)
+    assert engine.batches == [[f"{7:020d}"]]
+    assert len({records.outcome(f"j{number}").receipt for number in range(5)}) == 1
+    assert [records.outcome(f"j{number}").duplicate for number in range(5)] == [False, True, True, True, True]
+
+
+def test_conflicting_jobs_in_one_chunk_keep_the_first(runner, engine, records):
+    report = runner.run(chunk(job("a", document(7, "one")), job("b", document(7, "two"))))
+    assert counts(report) == (1, 0, 1, 0)
+    assert records.outcome("b").code == "content_conflict"
+    assert engine.batches == [[f"{7:020d}"]]
+
+
+def test_other_outputs_of_the_same_invoice_are_other_work(runner, engine):
+    runner.run(chunk(job("a", document(7), outputs=("pdf",))))
+    report = runner.run(chunk(job("b", document(7), outputs=("png",)), job("c", document(7), outputs=("pdf",), dpi=72)))
+    assert counts(report) == (1, 1, 0, 0)
+    assert len(engine.batches) == 2
+
+
+def test_two_sellers_may_use_the_same_number(runner):
+    report = runner.run(chunk(job("a", document(7, seller="A")), job("b", document(7, seller="B"))))
+    assert counts(report) == (2, 0, 0, 0)
+
+
+def test_a_worker_that_comes_second_accepts_the_receipt_of_the_first(runner, engine, records):
+    """Both found no receipt and rendered; the first to commit wins."""
+    rival = ChunkRunner(RecordingEngine, records, SilentLog(), ladder_s=LADDER)
+    plain_render = engine.render_batch
+
+    def render_while_another_commits(requests):
+        results = plain_render(requests)
+        rival.run(chunk(job("rival", document(7))))
+        return results
+
+    engine.render_batch = render_while_another_commits
+    assert counts(runner.run(chunk(job("a", document(7))))) == (0, 1, 0, 0)
+    assert records.outcome("a").duplicate
+    assert len(list(records.store.list("receipts"))) == 1
+
+
+def test_expired_jobs_are_dropped_before_rendering(runner, engine, records):
+    late, in_time = NOW - timedelta(seconds=1), NOW + timedelta(seconds=1)
+    report = runner.run(chunk(job("a", document(1), expires=late), job("b", document(2), expires=in_time)))
+    assert counts(report) == (1, 0, 1, 0)
+    assert records.outcome("a").code == "job_expired"
+    assert engine.batches == [[f"{2:020d}"]]
+
+
+def test_only_failures_that_waiting_may_mend_come_back(runner, records, monkeypatch, tmp_path):
+    log = tmp_path / "log"
+    log.touch()
+    monkeypatch.setenv("FAKE_ENGINE_LOG", str(log))
+    jobs = job("a", document(1)), job("b", document(2, act="later:9")), job("c", document(3, act="invalid"))
+    report = runner.run(chunk(*jobs))
+    assert (counts(report), report.delay_s) == ((1, 0, 1, 1), 1.0)
+    assert [again.job_id for again in report.again] == ["b"]
+    report = runner.run(chunk(jobs[1], attempt=1))
+    assert (counts(report), report.delay_s) == ((0, 0, 0, 1), 2.0)
+    assert counts(runner.run(chunk(jobs[1], attempt=2))) == (0, 0, 1, 0)
+    assert (records.outcome("b").code, records.outcome("b").attempts) == ("key_unavailable", 3)
+
+
+def test_a_redelivered_message_repeats_nothing(runner, engine, records):
+    jobs = job("a", document(1)), job("b", document(2, act="crash"))
+    runner.run(chunk(*jobs))
+    before = {key: records.store.get(key) for key in records.store.list()}
+    assert counts(runner.run(chunk(*jobs), redelivered=True)) == (0, 0, 0, 0)
+    assert counts(runner.run(chunk(*jobs))) == (0, 1, 1, 0)
+    assert {key: records.store.get(key) for key in records.store.list()} == before
+    assert len(engine.batches) == 1
+
+
+def test_a_defect_names_its_kind_and_nothing_of_the_invoice(runner, records):
+    runner.run(chunk(job("a", document(1, act="crash"))))
+    record = records.outcome("a")
+    assert isinstance(record, ErrorRecord)
+    assert (record.code, record.message) == ("internal", "unexpected ZeroDivisionError.")
+
+
+def test_an_engine_that_falls_over_sends_its_jobs_to_the_table(records):
+    class Broken(FakeEngine):
+        def render_batch(self, requests):
+            raise StoreError("out of reach.")
+
+    runner = ChunkRunner(Broken, records, SilentLog(), ladder_s=LADDER)
+    assert counts(runner.run(chunk(job("a", document(1)), job("b", document(2))))) == (0, 0, 0, 2)
+
+
+def test_a_machine_that_cannot_render_gives_its_jobs_to_others(records):
+    def missing():
+        raise EngineUnavailable("no fonts.") from ConfigError("no fonts.")
+
+    runner = ChunkRunner(missing, records, SilentLog(), ladder_s=LADDER)
+    report = runner.run(chunk(job("a", document(1)), job("b", document(2))))
+    assert counts(report) == (0, 0, 0, 2)
+    assert list(records.store.list()) == []
+
+
+def test_a_payload_that_is_missing_or_damaged_is_tried_again(runner, records):
+    data = document(1)
+    digest = f"sm3:{sm3_hex(data)}"
+    by_reference = Job(job_id="a", created=NOW, signing_time=NOW, payload=PayloadRef(digest=digest, size=len(data)))
+    assert counts(runner.run(chunk(by_reference))) == (0, 0, 0, 1)
+    key = records.put_blob(b"x" * len(data), digest)
+    assert counts(runner.run(chunk(by_reference))) == (0, 0, 0, 1)
+    assert records.store.get(key) == b"x" * len(data)
+
+
+def test_a_job_whose_failure_cannot_be_written_down_is_not_let_go(runner, records, monkeypatch):
+    def full(key, data):
+        raise StoreError("no space.")
+
+    monkeypatch.setattr(records.store, "put_if_absent", full)
+    report = runner.run(chunk(job("a", document(1, act="invalid")), job("b", document(2)), attempt=2))
+    assert counts(report) == (0, 0, 0, 2)
+    assert report.delay_s == 32.0
+    monkeypatch.undo()
+    assert counts(runner.run(chunk(*report.again, attempt=2))) == (1, 0, 1, 0)
