@@ -7,7 +7,7 @@ import pytest
 
 from render.errors import ConfigError, ContentConflict, StoreError
 from render.sign.pdf import reserve_bytes, sign_pdf
-from tests.unit.sign.signing_samples import NOW, SECRET, empty_pdf, make_signer
+from tests.unit.sign.signing_samples import NOW, empty_pdf, make_signer
 from workers.cli.folder import ResultFolder, State
 
 NUMBER = "24312000000000000001"
@@ -90,9 +90,9 @@ def test_a_folder_in_place_of_a_file_is_an_error(tmp_path):
         ResultFolder(tmp_path).save(pages(b"page"))
 
 
-def signed(second, text="100.00", private=SECRET):
+def signed(second, text="100.00", name="KAIPIAO TEST ONLY"):
     """A PDF signed at another second: the same document with another signature."""
-    signer = make_signer(private)
+    signer = make_signer(name=name)
     pdf, span = empty_pdf(reserve_bytes(signer), text=text)
     data = sign_pdf(pdf, span, signer, NOW.replace(second=second))
     return Done((Made(f"{NUMBER}.pdf", data, "pdf", signer.serial),))
@@ -118,7 +118,7 @@ def test_the_same_document_under_another_certificate_is_other_content(tmp_path):
     folder = ResultFolder(tmp_path)
     folder.save(signed(1))
     with pytest.raises(ContentConflict):
-        folder.save(signed(1, private=bytes(31) + b"\x07"))
+        folder.save(signed(1, name="KAIPIAO TEST ONLY, another"))
 
 
 def test_a_damaged_file_is_not_taken_for_the_document(tmp_path):
