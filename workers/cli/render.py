@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -115,10 +116,11 @@ def render(
         settings = replace(settings, identity=None)
     folder = ResultFolder(out, force=force)
     start = time.perf_counter()
+    with error_console().status("loading fonts, templates and key"):
+        renderer = Renderer(settings)
     with progress_bar() as progress:
         bar = progress.add_task("rendering", total=len(files))
         rows = []
-        renderer = Renderer(settings)
         for row in render_files(files, renderer, folder, Wish(kinds, dpi)):
             rows.append(row)
             progress.advance(bar)
@@ -201,10 +203,11 @@ def _report(rows: Sequence[Row], seconds: float) -> None:
 def _results(row: Row) -> Text:
     if row.error is not None:
         return Text(row.error.code, style="red")
-    states = sorted({saved.state.value for saved in row.saved})
+    kinds = Counter(saved.output.kind for saved in row.saved)
+    made = ", ".join(f"{count} {kind}" if count > 1 else kind for kind, count in kinds.items())
+    states = ", ".join(sorted({saved.state.value for saved in row.saved}))
     unsigned = any(saved.output.kind == "pdf" and not saved.output.signer for saved in row.saved)
-    names = " ".join(saved.path.name.removeprefix(row.result.number if row.result else "") for saved in row.saved)
-    return Text(f"{names} {', '.join(states)}{', unsigned' if unsigned else ''}")
+    return Text(f"{made}: {states}{', unsigned' if unsigned else ''}")
 
 
 def _place(rows: Sequence[Row]) -> str:
