@@ -19,6 +19,7 @@ SCALE = f"{number(um_to_pt(1), 12)} 0 0 {number(um_to_pt(1), 12)} 0 0 cm"
 """Makes a micrometre of a length 1; twelve decimals keep 400 mm right to a millionth of a point."""
 
 _OPAQUE = 255
+_LARGE_SHAPE = 1_000
 _BLEND_NAME = {Blend.NORMAL: "Normal", Blend.MULTIPLY: "Multiply"}
 
 PaintState = tuple[int, int]
@@ -35,12 +36,14 @@ class Content:
     Attributes:
         pages: for each page the operators of its items, without scale and background.
         images: indices of the pictures that are drawn.
+        shapes: large paths that are named; the place in this list is in the name.
         states: graphics states that are set.
         is_transparent: for each page, whether an item is blended or translucent.
     """
 
     pages: list[list[str]]
     images: list[int]
+    shapes: list[shapes.PathShape]
     states: list[PaintState]
     is_transparent: list[bool]
 
@@ -48,6 +51,11 @@ class Content:
 def image_name(image: int) -> str:
     """Return the resource name of a picture."""
     return f"/I{image}"
+
+
+def shape_name(shape: int) -> str:
+    """Return the resource name of a kept shape."""
+    return f"/S{shape}"
 
 
 def state_name(state: PaintState) -> str:
@@ -61,7 +69,9 @@ def state_dictionary(state: PaintState) -> str:
     return f"<</Type/ExtGState/BM/{_BLEND_NAME[Blend(state[1])]}/ca {alpha}/CA {alpha}>>"
 
 
-def page_contents(display: DisplayList, first_page: int, last_page: int, texts: TextObjects) -> Content:
+def page_contents(
+    display: DisplayList, first_page: int, last_page: int, texts: TextObjects, *, keep_shapes: bool = False
+) -> Content:
     """Return the operators of consecutive pages of a display list.
 
     Args:
@@ -69,23 +79,27 @@ def page_contents(display: DisplayList, first_page: int, last_page: int, texts: 
         first_page: the first page.
         last_page: the page behind the last one.
         texts: the list's text.
+        keep_shapes: name large paths instead of writing them out, so that pages can share them.
     """
     offsets = display.page_item_off[first_page : last_page + 1].tolist()
     first, last = offsets[0], offsets[-1]
-    painter = _Painter(display, texts.of_items(first, last))
+    painter = _Painter(display, texts.of_items(first, last), keep_shapes=keep_shapes)
     columns = (display.item_kind, display.item_paint, display.item_ref)
     items = list(zip(*(column[first:last].tolist() for column in columns), strict=True))
     heights = display.page_size_um[first_page:last_page, 1].tolist()
     for (start, end), height in zip(itertools.pairwise(offsets), heights, strict=True):
         painter.paint_page(items[start - first : end - first], height)
-    return Content(painter.pages, list(painter.images), list(painter.states), painter.is_transparent)
+    named = (list(painter.images), list(painter.shapes), list(painter.states))
+    return Content(painter.pages, *named, painter.is_transparent)
 
 
 class _Painter:
     """Walks items in paint order and changes colour and state only where the next item differs."""
 
-    def __init__(self, display: DisplayList, texts: Iterator[str]) -> None:
+    def __init__(self, display: DisplayList, texts: Iterator[str], *, keep_shapes: bool) -> None:
         self._display = display
+        self._keep_shapes = keep_shapes
+        self.shapes: dict[shapes.PathShape, int] = {}
         self._texts = texts
         self._colours = [" ".join(number(c / _OPAQUE, 4) for c in rgb) for rgb in display.paint_rgba[:, :3].tolist()]
         self._states = list(zip(display.paint_rgba[:, 3].tolist(), display.paint_blend.tolist(), strict=True))
@@ -134,7 +148,11 @@ class _Painter:
         if kind == Kind.LINE:
             return shapes.line(self._display, ref, height_um)
         if kind == Kind.PATH:
-            return shapes.path(self._display, ref, height_um)
+            shape = shapes.path(self._display, ref)
+            shown = shape.operators
+            if self._keep_shapes and len(shown) >= _LARGE_SHAPE:
+                shown = f"{shape_name(self.shapes.setdefault(shape, len(self.shapes)))} Do"
+            return shapes.path_place(self._display, ref, height_um, shown)
         picture = int(self._display.image_ref[ref])
         self.images[picture] = None
         return shapes.image(self._display, ref, height_um, image_name(picture))

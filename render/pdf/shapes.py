@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from render.display.list import DisplayList, Verb
 from render.errors import OutputInvalid
 
+_MITRE_LIMIT = 10
 _MANY_RECTS = 24
 _TABLE_SIZE = 1000
 # Four characters as one number each: the upper digits, and the lower three with a space behind.
@@ -72,16 +75,29 @@ def line(display: DisplayList, ref: int, page_height_um: int) -> str:
     return f"{width} w {x0} {page_height_um - y0} m {x1} {page_height_um - y1} l S"
 
 
-def path(display: DisplayList, ref: int, page_height_um: int) -> str:
-    """Return the operators that fill or stroke one path.
+@dataclass(frozen=True, slots=True)
+class PathShape:
+    """A path with its first point at the origin, so that the same shape elsewhere is the same.
 
-    Its points are written relative to the first one: shorter numbers, and shapes that repeat on a page compress to
-    almost nothing.
+    Attributes:
+        operators: fill or stroke it.
+        bbox: left, bottom, right, top of all that is painted, in µm from the first point.
+    """
+
+    operators: str
+    bbox: tuple[int, int, int, int]
+
+
+def path(display: DisplayList, ref: int) -> PathShape:
+    """Return the shape of one path.
+
+    Coordinates from its first point are shorter than those of the page, and shapes that repeat compress to almost
+    nothing.
     """
     verbs = display.path_verb[display.path_verb_off[ref] : display.path_verb_off[ref + 1]].tolist()
     points = display.path_point_um[display.path_point_off[ref] : display.path_point_off[ref + 1]]
-    left, top = points[0].tolist()
-    moved = [f"{x} {y}" for x, y in ((points - points[0]) * (1, -1)).tolist()]
+    points = (points - points[0]) * np.array([1, -1], np.int32)
+    moved = [f"{x} {y}" for x, y in points.tolist()]
     parts: list[str] = []
     at = 0
     for code in verbs:
@@ -93,6 +109,15 @@ def path(display: DisplayList, ref: int, page_height_um: int) -> str:
         raise OutputInvalid("a path has more or fewer points than its verbs take.", hint="Please report this defect.")
     stroke = int(display.path_stroke_um[ref])
     shown = f"{stroke} w {' '.join(parts)} S" if stroke else f"{' '.join(parts)} f"
+    # A mitre may reach further than half the width, by the default limit of 10 at most.
+    reach = stroke * _MITRE_LIMIT // 2
+    low, high = (points.min(axis=0) - reach).tolist(), (points.max(axis=0) + reach).tolist()
+    return PathShape(shown, (low[0], low[1], high[0], high[1]))
+
+
+def path_place(display: DisplayList, ref: int, page_height_um: int, shown: str) -> str:
+    """Return operators that draw a path's shape in its place; ``shown`` draws it from the origin."""
+    left, top = display.path_point_um[display.path_point_off[ref]].tolist()
     return f"q 1 0 0 1 {left} {page_height_um - top} cm {shown} Q"
 
 
