@@ -181,7 +181,7 @@ def _party(values: Strings | None, where: str, findings: Findings) -> Party | No
     if tax_id and not TAX_ID.fullmatch(tax_id) and not findings.is_known(f"{where}.tax_id"):
         hint = "Write digits and capital letters, ASCII alone, without spaces."
         findings.error(f"{where}.tax_id", "tax_id.format", "The tax number holds other characters.", hint)
-    return Party(**values)
+    return Party(**{"name": "", **values})
 
 
 def _check_tax_ids(seller: Party, buyer: Party, kind: InvoiceKind | None, findings: Findings) -> None:

@@ -217,9 +217,10 @@ def _check_quantity(
     if not quantity and not price:
         return
     if not quantity or not price:
-        missing = "quantity" if price else "unit_price"
-        message = "Quantity and unit price are stated both or neither."
-        findings.error(f"{where}.{missing}", "line.quantity_pair", message, "State the other, or leave both out.")
+        missing = f"{where}.{'quantity' if price else 'unit_price'}"
+        if not findings.is_known(missing):
+            message = "Quantity and unit price are stated both or neither."
+            findings.error(missing, "line.quantity_pair", message, "State the other, or leave both out.")
     is_quantity = _is_decimal(quantity, QUANTITY.fullmatch(quantity) is not None, f"{where}.quantity", findings)
     is_price = _is_decimal(price, UNIT_PRICE.fullmatch(price) is not None, f"{where}.unit_price", findings)
     if not is_quantity:

@@ -44,7 +44,7 @@ def read_invoice(data: bytes, media: Media | None = None) -> ReadInvoice:
     text = _decode(data)
     media = media or _detect(data)
     findings = Findings()
-    raw = read_json(text, findings) if media is Media.JSON else read_xml(data, text, findings)
+    raw = read_json(data, text, findings) if media is Media.JSON else read_xml(data, text, findings)
     invoice = check_invoice(raw, Source(media, data), findings)
     if invoice is None or findings.has_errors:
         raise findings.refusal()

@@ -30,6 +30,7 @@ from render.model.fields import (
 from render.model.invoice import InvoiceKind, LineRole, Treatment
 from render.model.qr import MAX_LENGTH as MAX_QR_LENGTH
 from render.model.text import FORBIDDEN_RANGES
+from render.model.uscc import SHAPE as SELLER_TAX_ID
 
 _LAST_BMP: Final = 0xFFFF
 _SURROGATES: Final = (0xD800, 0xDFFF)
@@ -54,8 +55,8 @@ def _root_properties() -> Schema:
         "kind": _choice(InvoiceKind, "增值税专用发票 or 普通发票"),
         "number": _shape(NUMBER, "发票号码: 20 digits, the first two the year of issue"),
         "issued": _shape(DATE, "开票日期") | {"format": "date"},
-        "seller": _party("销售方: tax_id passes the check of GB/T 32100", required=("name", "tax_id")),
-        "buyer": _party("购买方: tax_id is empty for a person", required=("name",)),
+        "seller": _party("销售方: tax_id passes the check of GB/T 32100", SELLER_TAX_ID, required=("name", "tax_id")),
+        "buyer": _party("购买方: tax_id is empty for a person", TAX_ID, required=("name",)),
         "lines": {
             "description": "Lines of the item table in order; a discount directly follows the line that it discounts.",
             "type": "array",
@@ -87,13 +88,13 @@ def _root_properties() -> Schema:
     }
 
 
-def _party(description: str, required: tuple[str, ...]) -> Schema:
+def _party(description: str, tax_id: re.Pattern[str], required: tuple[str, ...]) -> Schema:
     properties = {
         name: _text(length, name, is_required=name in required)
         for name, length in PARTY_LENGTHS.items()
         if name != "tax_id"
     }
-    properties["tax_id"] = _shape(TAX_ID, "统一社会信用代码/纳税人识别号", is_optional="tax_id" not in required)
+    properties["tax_id"] = _shape(tax_id, "统一社会信用代码/纳税人识别号", is_optional="tax_id" not in required)
     return {"description": description, **_object(properties, required=required)}
 
 

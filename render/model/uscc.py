@@ -13,7 +13,7 @@ LENGTH: Final = 18
 _BODY_LENGTH = LENGTH - 1
 _VALUES = {char: value for value, char in enumerate(ALPHABET)}
 _WEIGHTS = (1, 3, 9, 27, 19, 26, 16, 17, 20, 29, 25, 13, 8, 24, 10, 30, 28)
-_SHAPE = re.compile(f"[{ALPHABET}]{{{LENGTH}}}")
+SHAPE: Final = re.compile(f"[{ALPHABET}]{{{LENGTH}}}")
 
 
 def check_digit(first17: str) -> str:
@@ -44,7 +44,7 @@ def with_check_digit(first17: str) -> str:
 
 def has_shape(code: str) -> bool:
     """Tell whether a text is 18 characters of the alphabet, whatever the last says."""
-    return _SHAPE.fullmatch(code) is not None
+    return SHAPE.fullmatch(code) is not None
 
 
 def is_valid(code: str) -> bool:

@@ -6,7 +6,7 @@ The rule leaves a 零 open in some places, 圆 or 元, 整 or 正: we write one 
 from __future__ import annotations
 
 import re
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact, InvalidOperation
 from typing import Final
 
 NEGATIVE_PREFIX: Final = "（负数）"
@@ -18,6 +18,9 @@ _PLACES = ("仟", "佰", "拾", "")
 _MYRIAD, _HUNDRED_MILLION = 10**4, 10**8
 _DECIMALS = 2
 _MAX_WORDS = 80
+_ONE = Decimal(1)
+# Whatever would have to be rounded to become whole fen raises.
+_WHOLE = Context(prec=40, traps=[Inexact, InvalidOperation])
 _NEGATIVE_PREFIXES = (NEGATIVE_PREFIX, "(负数)")
 _INTEGER = re.compile(r"(?:(?P<high>.+)亿)?(?P<low>.*)", re.DOTALL)
 
@@ -53,11 +56,10 @@ def words_to_amount(words: str) -> Decimal:
 def _fen(amount: Decimal) -> int:
     if not amount.is_finite() or amount.copy_abs() >= MAX_YUAN:
         raise ValueError(f"{amount} cannot be written in capitals")
-    sign, digits, exponent = amount.as_tuple()
-    if not isinstance(exponent, int) or exponent < -_DECIMALS:
-        raise ValueError(f"{amount} has more than two decimals")
-    whole = int("".join(map(str, digits)) + "0" * (exponent + _DECIMALS))
-    return -whole if sign else whole
+    try:
+        return int(_WHOLE.quantize(_WHOLE.scaleb(amount, _DECIMALS), _ONE))
+    except (Inexact, InvalidOperation) as error:
+        raise ValueError(f"{amount} has more than two decimals") from error
 
 
 def _spell(fen: int, open_zero: str) -> str:

@@ -25,7 +25,7 @@ MAX_DEPTH: Final = 8
 MAX_TAGS: Final = 60_000
 """An opening and a closing tag for each value of the longest permitted invoice, and room for what vendors add."""
 
-_PROLOG = re.compile(r"(?:\s++|<\?.*?\?>|<!--.*?-->)*+", re.DOTALL)
+_DOCTYPE = re.compile(r"(?:\s++|<\?.*?\?>|<!--.*?-->)*+<!(?!--)", re.DOTALL)
 _DECLARED_ENCODING = re.compile(r"""<\?xml\s[^>]*?encoding\s*=\s*["']([^"']*)["']""")
 _TIME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[ T][0-9]{2}:[0-9]{2}:[0-9]{2})?")
 _LOOSE_MONEY = re.compile(r"(-?)(0|[1-9][0-9]{0,15})(?:\.([0-9]{0,2})0*)?")
@@ -71,8 +71,7 @@ def read_xml(data: bytes, text: str, findings: Findings) -> RawInvoice:
 
 
 def _parse(data: bytes, text: str) -> etree._Element:
-    start = _PROLOG.match(text)
-    if start and text.startswith("<!", start.end()):
+    if _DOCTYPE.match(text):
         raise malformed("xml.doctype", "The XML document has a DOCTYPE.", _NOT_XML)
     declared = _DECLARED_ENCODING.match(text)
     if declared and declared[1].upper() not in {"UTF-8", "UTF8"}:
