@@ -1,5 +1,6 @@
 """The wheel holds what an installation outside the checkout needs, and the lock files name no place."""
 
+import ast
 import os
 import re
 import subprocess
@@ -7,11 +8,15 @@ import sys
 import tomllib
 import venv
 import zipfile
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
+OWN = {"render", "workers", "bench", "tests"}
+ABSENT_HERE = {"cupy"}
+"""Libraries of the extra for devices, which tests do without."""
 DATA_SUFFIXES = (".toml", ".json", ".cu", ".html", ".icc", ".png", ".ttf")
 
 
@@ -143,3 +148,29 @@ def test_make_help_names_every_target():
     listed = set(re.findall(r"^  make ([a-z]+) ", shown, re.MULTILINE))
     phony = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     assert listed == set(phony.group(1).split())
+
+
+@pytest.mark.parametrize(("package", "extras"), [("render", []), ("workers", []), ("bench", ["dev"])])
+def test_every_library_that_a_package_imports_is_named_as_a_dependency(package, extras):
+    project = metadata()["project"]
+    named = [*project["dependencies"], *project["optional-dependencies"]["gpu"]]
+    for extra in extras:
+        named += project["optional-dependencies"][extra]
+    allowed = {canonical(re.match(r"[A-Za-z0-9._-]+", text).group()) for text in named}
+    # What celery[redis] is made of comes with it.
+    allowed |= {"billiard", "kombu", "redis"}
+    homes = packages_distributions()
+    wrong = []
+    for path in (ROOT / package).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) else []
+            for top in {name.split(".")[0] for name in names} - sys.stdlib_module_names - OWN:
+                owners = {canonical(owner) for owner in homes.get(top, [f"?{top}"])}
+                if not owners & allowed and top not in ABSENT_HERE:
+                    wrong.append(f"{path.relative_to(ROOT)} imports {top} of {', '.join(sorted(owners))}")
+    assert wrong == []
+
+
+def canonical(name):
+    return re.sub(r"[-_.]+", "-", name).lower()
