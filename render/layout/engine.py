@@ -8,6 +8,7 @@ from decimal import Decimal
 from render.display.builder import DisplayListBuilder
 from render.display.list import DisplayList
 from render.errors import ContentOverflow, Fault
+from render.layout.bounds import page_kind
 from render.layout.cell import SYMBOL_ROLE, YEN, CellSetter, Setting
 from render.layout.paging import Fragment, paginate
 from render.layout.plan import COLUMNS, Plan, plan_of
@@ -63,7 +64,7 @@ class _Layout:
         )
         ink = self._builder.paint(*_BLACK)
         for index, page in enumerate(pages):
-            kind = PageKind.SINGLE if len(pages) == 1 else PageKind.LAST if index + 1 == len(pages) else PageKind.MIDDLE
+            kind = page_kind(index, len(pages))
             self._builder.page(*spec.page_um, base=self._plan.bases[kind])
             self._builder.rects(qr, paint=ink, tag="qr_text")
             self._draw_head()

@@ -249,6 +249,8 @@ class _CellReader:
 
 def _paging(section: Section) -> Paging:
     rows = {kind: section.integer(kind.value, 1, MAX_ROWS) for kind in PageKind}
+    if rows[PageKind.LAST] > rows[PageKind.SINGLE]:
+        section.fail("last", "must not exceed single: a last page holds the same and a subtotal")
     paging = Paging(rows, section.flag("is_provisional"))
     section.close()
     return paging

@@ -116,7 +116,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Paging:
-    """Rows that a page holds, by kind of page."""
+    """Rows that a page holds, by kind of page; the last page never holds more than a single one."""
 
     rows: Mapping[PageKind, int]
     is_provisional: bool

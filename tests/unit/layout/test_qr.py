@@ -1,0 +1,91 @@
+"""QR codes: what they hold, and where their modules lie."""
+
+import numpy as np
+import pytest
+import segno
+import zxingcpp
+from segno.encoder import mask_scores
+
+from render.errors import ContentOverflow, InvoiceInvalid
+from render.layout import qr_symbol
+from render.layout.qr import qr_rects
+
+TEXT = "01,31,,24312000000000000001,1130.00,20240528,,49EE"
+BOX = (6_500, 6_000, 26_500, 26_000)
+
+
+def picture(rects, box, scale=50):
+    """Draw rectangles at one pixel per `scale` µm, with a quiet zone."""
+    margin = 60
+    left, top, right, bottom = box
+    shape = ((bottom - top) // scale + 2 * margin, (right - left) // scale + 2 * margin)
+    pixels = np.full(shape, 255, np.uint8)
+    for x0, y0, x1, y1 in (rects - np.array([left, top, left, top])) // scale + margin:
+        pixels[y0:y1, x0:x1] = 0
+    return pixels
+
+
+def read(text):
+    (found,) = zxingcpp.read_barcodes(picture(qr_rects(text, BOX), BOX))
+    return found
+
+
+def test_the_invoice_text_reads_back_as_version_4_level_m():
+    found = read(TEXT)
+    assert (found.text, found.ec_level) == (TEXT, "M")
+    assert len(qr_symbol.encode(TEXT.encode())) == 33
+
+
+@pytest.mark.parametrize("length", [1, 2, 30, 46, 61, 62, 63, 100, 300])
+def test_texts_of_any_length_read_back(length):
+    text = ("01,32,,x9" * 40)[:length]
+    assert read(text).text == text
+
+
+def test_text_beyond_ascii_reads_back():
+    assert read("01,32,,虚构,1.00").text == "01,32,,虚构,1.00"
+
+
+@pytest.mark.parametrize("mask", range(8))
+def test_a_full_symbol_equals_segno_under_every_mask(mask):
+    # A full symbol, since segno pads a text that ends at a byte with one byte more than the standard.
+    data = bytes(33 + (7 * place) % 90 for place in range(qr_symbol.MAX_BYTES))
+    symbol = segno.make(data, version=4, error="m", mode="byte", mask=mask, boost_error=False)
+    rows = [int("".join(map(str, row))[::-1], 2) for row in symbol.matrix]
+    assert qr_symbol._masked(data)[mask, :33].tolist() == rows
+
+
+def test_penalties_are_those_of_the_standard():
+    data = TEXT.encode()
+    expected = []
+    for mask in range(8):
+        lanes = qr_symbol._masked(data)[mask, :33].tolist()
+        rows = [bytearray(lane >> place & 1 for place in range(33)) for lane in lanes]
+        expected.append(sum(mask_scores(rows, 33, 33)))
+    assert qr_symbol.penalties(qr_symbol._masked(data)).tolist() == expected
+
+
+def test_modules_fill_the_box_and_neighbours_share_their_edges():
+    rects = qr_rects(TEXT, BOX)
+    assert rects.min(axis=0)[:2].tolist() == [6_500, 6_000]
+    assert rects.max(axis=0)[2:].tolist() == [26_500, 26_000]
+    edges = {6_500 + round(place * 20_000 / 33) for place in range(34)}
+    assert set(rects[:, [0, 2]].ravel().tolist()) <= edges
+
+
+def test_runs_of_dark_modules_are_one_rectangle():
+    modules = qr_symbol.encode(TEXT.encode())
+    starts = modules & ~np.pad(modules, ((0, 0), (1, 0)))[:, :-1]
+    assert len(qr_rects(TEXT, BOX)) == starts.sum()
+
+
+def test_an_empty_text_is_refused():
+    with pytest.raises(InvoiceInvalid) as caught:
+        qr_rects("", BOX)
+    assert caught.value.faults[0].path == "qr_text"
+
+
+def test_a_text_longer_than_any_code_is_refused():
+    with pytest.raises(ContentOverflow) as caught:
+        qr_rects("x" * 5_000, BOX)
+    assert caught.value.faults[0].path == "qr_text"
