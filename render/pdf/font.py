@@ -92,8 +92,8 @@ def make_font(face: Face, pairs: NDArray[np.int64], deflate: Callable[[bytes], b
         pairs: int64[n], as :func:`pair_keys` makes them, ascending.
         deflate: compresses the streams.
     """
-    glyph_ids = pairs & 0xFFFF
-    part = subset(face, glyph_ids.tolist())
+    glyph_ids = glyphs_of(pairs)
+    part = subset(face, glyph_ids)
     filters = "/Filter/FlateDecode"
     entries = f"{filters}/Subtype/CIDFontType0C" if part.is_cff else f"{filters}/Length1 {len(part.data)}"
     return FontBlock(
@@ -102,7 +102,7 @@ def make_font(face: Face, pairs: NDArray[np.int64], deflate: Callable[[bytes], b
         file=stream(entries, deflate(part.data)),
         to_unicode=stream(filters, deflate(to_unicode_map(pairs >> 16).encode("ascii"))),
         descriptor=_descriptor(face),
-        widths=_width_array(face.advance[glyph_ids]),
+        widths=_width_array(face.advance[pairs & 0xFFFF]),
     )
 
 
@@ -130,6 +130,12 @@ class FontCache:
 def pair_keys(glyph_ids: NDArray[np.uint16], chars: NDArray[np.uint32]) -> NDArray[np.int64]:
     """Return char × 2¹⁶ + glyph of each glyph, which sorts by character."""
     return (chars.astype(np.int64) << 16) | glyph_ids
+
+
+def glyphs_of(pairs: NDArray[np.int64]) -> list[int]:
+    """Return the glyph of each pair."""
+    glyph_ids: list[int] = (pairs & 0xFFFF).tolist()
+    return glyph_ids
 
 
 def to_unicode_map(chars: NDArray[np.int64]) -> str:

@@ -15,13 +15,14 @@ from render.display.list import NO_BASE, DisplayList
 from render.display.resources import Resources
 from render.errors import OutputInvalid
 from render.fonts.book import FontBook
+from render.fonts.subset import keep_outlines
 from render.pdf.attachment import add_attachments
 from render.pdf.background import ID_BYTES, Background, compile_background, resource_dictionary
 from render.pdf.body import Body
 from render.pdf.content import SCALE, Content, page_contents
 from render.pdf.deflate import deflate_fast
 from render.pdf.field import add_signature_field
-from render.pdf.font import FontCache, stated_widths
+from render.pdf.font import FontCache, glyphs_of, stated_widths
 from render.pdf.info import Attachment, PdfFile, PdfInfo
 from render.pdf.picture import PictureBlock
 from render.pdf.syntax import number, stream
@@ -81,8 +82,19 @@ class PdfWriter:
         if self._last is None or self._last[0] is not display:
             offsets = display.doc_page_off.astype(np.int64)
             document = np.arange(display.n_docs).repeat(offsets[1:] - offsets[:-1])
-            self._last = (display, TextObjects(display, self._widths, _VALUE_PREFIX, document))
+            texts = TextObjects(display, self._widths, _VALUE_PREFIX, document)
+            self._keep_outlines(texts)
+            self._last = (display, texts)
         return self._last[1]
+
+    def _keep_outlines(self, texts: TextObjects) -> None:
+        """Cut the glyphs of all documents out of the fonts at once."""
+        glyphs: dict[int, set[int]] = {}
+        for pairs_by_face in texts.pairs:
+            for face, pairs in pairs_by_face.items():
+                glyphs.setdefault(face, set()).update(glyphs_of(pairs))
+        for face, ids in glyphs.items():
+            keep_outlines(self._resources.fonts.faces[face], ids)
 
     def _background(self, digests: tuple[str, ...]) -> Background:
         if digests not in self._backgrounds:

@@ -8,9 +8,13 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "unit" / "pdf"))
 
 import pdf_samples
 
+from bench import corpus
+from render.layout.engine import layout_invoice
+from render.model.einvoice import write_einvoice
 from render.pdf.writer import PdfWriter
 from render.sign import pdf as pdf_signature
 from render.sign.keys import load_identity
+from render.templates.registry import TemplateRegistry
 
 NOW = datetime(2026, 11, 23, 1, 30, tzinfo=UTC)
 
@@ -45,3 +49,24 @@ def files(samples, identity, tmp_path_factory):
     for name, content in data.items():
         (folder / f"{name}.pdf").write_bytes(content)
     return {name: folder / f"{name}.pdf" for name in data}
+
+
+@pytest.fixture(scope="session")
+def invoices(fonts, identity, tmp_path_factory):
+    """Signed files of made-up invoices by name, of every template and of one line to many pages."""
+    signer, registry = load_identity(identity), TemplateRegistry()
+    reserve = pdf_signature.reserve_bytes(signer)
+    templates = {kind: registry.load(kind, fonts=fonts) for kind in registry.kinds()}
+    writers = {kind: PdfWriter(template.resources) for kind, template in templates.items()}
+    folder = tmp_path_factory.mktemp("invoices")
+    paths = {}
+    for document in (*corpus.varied(14, 3), *corpus.with_lines(1, 1, 3), *corpus.with_lines(200, 1, 3)):
+        invoice = document.invoice
+        display = layout_invoice(invoice, templates[invoice.kind.value])
+        xml = pdf_samples.attachment(name=f"{invoice.number}.xml", data=write_einvoice(invoice), relationship="Data")
+        info = pdf_samples.info(title=f"电子发票 {invoice.number}", author=invoice.seller.name, keywords=invoice.number)
+        file = writers[invoice.kind.value].write(display, 0, info, [xml], reserve)
+        path = folder / f"{len(paths):02d}-{document.name}.pdf"
+        path.write_bytes(pdf_signature.sign_pdf(file.data, file.signature_span, signer, NOW))
+        paths[path.stem] = (path, display)
+    return paths

@@ -5,6 +5,7 @@ import subprocess
 import pypdfium2
 from pdf_samples import value_texts
 
+from render.display.list import Kind
 from render.pdf.inspect import forbidden_in
 from render.sign.verify import verify_pdf
 
@@ -63,3 +64,33 @@ def test_a_signed_file_verifies_and_covers_everything(files):
 
 def test_no_file_holds_anything_forbidden(files):
     assert {name: forbidden_in(path.read_bytes()) for name, path in files.items()} == dict.fromkeys(files, ())
+
+
+def test_invoices_extract_run_by_run_in_paint_order(invoices):
+    for name, (path, display) in invoices.items():
+        with pypdfium2.PdfDocument(path) as pdf:
+            assert len(pdf) == display.n_pages
+            for page in range(display.n_pages):
+                text = _without_spaces(pdf[page].get_textpage().get_text_range())
+                assert text.endswith(_without_spaces(_printed(display, page))), (name, page)
+
+
+def test_invoices_pass_qpdf_verify_and_hold_nothing_forbidden(need, invoices):
+    need("qpdf")
+    for name, (path, _) in invoices.items():
+        done = _run("qpdf", "--check", str(path))
+        assert (done.returncode, "WARNING" in done.stdout + done.stderr) == (0, False), name
+        assert forbidden_in(path.read_bytes()) == ()
+        assert verify_pdf(path.read_bytes()).covers_whole_file
+
+
+def _printed(display, page):
+    """Return the text of a page's own runs; the background's comes before it."""
+    items = range(int(display.page_item_off[page]), int(display.page_item_off[page + 1]))
+    runs = [int(display.item_ref[item]) for item in items if display.item_kind[item] == Kind.GLYPHS]
+    return "".join(display.run_text(run) for run in runs)
+
+
+def _without_spaces(text):
+    """Readers add spaces and line ends where text stands apart; pdfium marks a hyphen at a line's end with U+FFFE."""
+    return "".join(text.replace("\ufffe", "-").split())

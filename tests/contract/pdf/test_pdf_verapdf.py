@@ -46,6 +46,10 @@ def test_every_file_is_pdf_a_3b(libraries, files):
     assert _validate(libraries, files.values()) == {name: [] for name in files}
 
 
+def test_every_template_with_every_kind_of_invoice_is_pdf_a_3b(libraries, invoices):
+    assert _validate(libraries, [path for path, _ in invoices.values()]) == {name: [] for name in invoices}
+
+
 def test_the_validator_does_find_a_broken_file(libraries, files, tmp_path):
     broken = tmp_path / "broken.pdf"
     broken.write_bytes(files["plain"].read_bytes().replace(b"<pdfaid:part>3", b"<pdfaid:part>1"))

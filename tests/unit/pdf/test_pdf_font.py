@@ -11,7 +11,7 @@ from reportlab.pdfbase.ttfonts import TTFontFile
 
 from render.display.builder import DisplayListBuilder
 from render.display.resources import Resources
-from render.fonts.subset import subset
+from render.fonts.subset import common_characters, subset
 from render.pdf.deflate import deflate_fast
 from render.pdf.font import FontCache, make_font, pair_keys, to_unicode_map
 from render.pdf.writer import PdfWriter
@@ -128,3 +128,26 @@ def test_the_cache_forgets_the_oldest_and_returns_the_same_block(book):
     again = cache.font(mono, _keys(mono, "012"))
     assert again is not first
     assert again == first
+
+
+def test_a_second_cut_brings_the_common_characters_along(book, monkeypatch):
+    from render.fonts import subset as module
+
+    face = book.face("song")
+    kept = module._Kept(face)
+    cuts = []
+    assemble = kept.outlines.assemble
+    monkeypatch.setattr(kept.outlines, "assemble", lambda glyphs: cuts.append(len(glyphs)) or assemble(glyphs))
+    first, second, third = ([int(face.cmap[ord(char)]) for char in text] for text in ("甲乙", "丙丁", "戊己庚"))
+    for glyphs in (first, first, second, third):
+        kept.keep([0, *glyphs])
+    assert cuts[0] == 3
+    assert cuts[1] > 3_800
+    assert len(cuts) == 2
+
+
+def test_common_characters_are_those_of_the_national_standard():
+    chars = set(map(chr, common_characters()))
+    assert len(chars) == 95 + 3_755
+    assert {"啊", "座", "A", "~", " "} <= chars
+    assert "龘" not in chars
