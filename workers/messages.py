@@ -121,7 +121,7 @@ def decode_chunk(message: object) -> Chunk:
         decoded = msgspec.convert(message, type=Chunk | Job, strict=True)
     except (msgspec.ValidationError, RecursionError) as error:
         text, _, path = str(error).partition(" - at ")
-        fault = Fault(path.strip("`") or "$", "message.schema", text, "Compare it with `message_schema()`.")
+        fault = Fault(path.strip("`") or "$", "message.schema", text, "Compare it with `kaipiao schema chunk`.")
         raise MessageInvalid("the message does not follow its schema.", faults=(fault,)) from error
     if isinstance(decoded, Chunk):
         return decoded

@@ -85,9 +85,9 @@ class RenderJob(RenderChunk):
 def register_tasks(app: PoolApp) -> None:
     """Make the tasks known to an application."""
     for kind in (RenderChunk, RenderJob):
-        task = kind()
-        task.max_retries = app.settings.lost_retries
-        app.register_task(task)
+        # Celery writes an application's settings into the class, so each application needs classes of its own.
+        own = type(kind.__name__, (kind,), {"max_retries": app.settings.lost_retries})
+        app.register_task(own())
 
 
 def split(chunk: Chunk) -> list[Chunk]:

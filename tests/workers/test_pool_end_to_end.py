@@ -1,12 +1,8 @@
 """Jobs through a real broker and real worker processes, with both kinds of broker."""
 
 import json
-import sys
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.workers.fake_engine import document
 from tests.workers.pool_processes import celery_worker, embedded_broker, make_pool, redis_server

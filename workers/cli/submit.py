@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Annotated, cast
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from render.errors import KaipiaoError
+from render.errors import ConfigError
+from workers.cli.output import console, error_console, printable
 from workers.client import JobOptions, JobStatus, PoolClient
 from workers.config import WorkerSettings
 from workers.messages import LANES, OutputKind
@@ -26,7 +26,7 @@ LaneOption = Annotated[str, typer.Option("--lane", help=f"Queue: {', '.join(LANE
 Expires = Annotated[float | None, typer.Option("--expires", min=0, help="Drop jobs that wait longer (seconds).")]
 Timeout = Annotated[float | None, typer.Option("--timeout", min=0, help="Stop waiting after so many seconds.")]
 
-EXIT_FAILED, EXIT_USAGE, EXIT_UNFINISHED = 1, 2, 3
+EXIT_FAILED, EXIT_UNFINISHED = 1, 3
 
 
 def submit(
@@ -44,32 +44,24 @@ def submit(
 
     Exit status: 0 = all well, 1 = some jobs failed, 2 = nothing was submitted, 3 = some jobs have not ended in time.
     """
-    console, errors = Console(), Console(stderr=True)
     if lane not in LANES:
-        errors.print(f"There is no lane {lane!r}. Choose from {', '.join(LANES)}.", markup=False)
-        raise typer.Exit(EXIT_USAGE)
+        raise ConfigError(f"there is no lane {lane!r}.", hint=f"Choose from {', '.join(LANES)}.")
     kinds = tuple(kind for kind, wanted in (("pdf", pdf), ("png", png)) if wanted) or ("pdf", "png")
     options = JobOptions(outputs=cast("tuple[OutputKind, ...]", kinds), dpi=dpi, lane=lane, expires_s=expires)
-    try:
-        client = PoolClient(WorkerSettings.from_mapping(os.environ))
-        job_ids = client.submit(files, options)
-        if not wait and out is None:
-            for job_id in job_ids:
-                console.print(job_id, markup=False, highlight=False)
-            return
-        ended = _follow(client, job_ids, out, timeout, errors)
-    except KaipiaoError as error:
-        errors.print(f"{error.code}: {error}", markup=False, highlight=False)
-        raise typer.Exit(EXIT_USAGE) from error
-    _report(ended, dict(zip(job_ids, files, strict=True)), console, errors)
+    client = PoolClient(WorkerSettings.from_mapping(os.environ))
+    job_ids = client.submit(files, options)
+    if wait or out is not None:
+        ended = _follow(client, job_ids, out, timeout)
+        _report(ended, dict(zip(job_ids, files, strict=True)))
+    else:
+        for job_id in job_ids:
+            console().print(job_id)
 
 
-def _follow(
-    client: PoolClient, job_ids: list[str], out: Path | None, timeout: float | None, console: Console
-) -> list[JobStatus]:
+def _follow(client: PoolClient, job_ids: list[str], out: Path | None, timeout: float | None) -> list[JobStatus]:
     ended = []
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
+    with Progress(*columns, console=error_console(), transient=True) as progress:
         bar = progress.add_task("rendering", total=len(job_ids))
         for status in client.follow(job_ids, timeout):
             ended.append(status)
@@ -79,15 +71,16 @@ def _follow(
     return ended
 
 
-def _report(ended: list[JobStatus], files: dict[str, Path], console: Console, errors: Console) -> None:
+def _report(ended: list[JobStatus], files: dict[str, Path]) -> None:
+    errors = error_console()
     counts = Counter("already done" if status.duplicate else status.state for status in ended)
     for status in ended:
-        if status.error is not None:
-            record = status.error
-            errors.print(f"{files[status.job_id]}: {record.code}: {record.message} {record.hint}", markup=False)
-            for fault in record.faults:
-                errors.print(f"  - {fault.path}: {fault.message} [{fault.rule}] {fault.hint}", markup=False)
-    console.print(", ".join(f"{count} {state}" for state, count in sorted(counts.items())), highlight=False)
+        record = status.error
+        if record is not None:
+            lines = [f"{files[status.job_id]}: {record.code}: {record.message} {record.hint}"]
+            lines += [f"  - {fault.path}: {fault.message} [{fault.rule}] {fault.hint}" for fault in record.faults]
+            errors.print(printable("\n".join(lines)), markup=False, soft_wrap=True)
+    console().print(", ".join(f"{count} {state}" for state, count in sorted(counts.items())))
     if counts["failed"]:
         raise typer.Exit(EXIT_FAILED)
     if counts["queued"]:

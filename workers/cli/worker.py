@@ -11,22 +11,21 @@ from contextlib import ExitStack
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from render.errors import ConfigError, KaipiaoError
+from render.errors import ConfigError
 from workers.app import create_app, queue_of
 from workers.broker import EmbeddedBroker
+from workers.cli.output import error_console
 from workers.config import WorkerSettings
 from workers.engine import load_engine
 from workers.logging import configure_logging
-from workers.messages import LANES
+from workers.messages import LANES, Lane
 
 Concurrency = Annotated[int, typer.Option("--concurrency", "-c", min=1, max=512, help="Processes that render.")]
 Queues = Annotated[str, typer.Option("--lanes", help=f"Lanes to serve, of {', '.join(LANES)}.")]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Also log what Celery does.")]
 
 ALL_LANES = ",".join(LANES)
-EXIT_USAGE = 2
 
 
 def worker(
@@ -38,19 +37,16 @@ def worker(
 
     Without KAIPIAO_BROKER_URL, a broker is started for this machine and ends with this command.
     """
-    errors = Console(stderr=True)
-    try:
-        queues = [queue_of(lane) for lane in LANES if lane in _known(lanes)]
-        settings = WorkerSettings.from_mapping(os.environ)
-        check_engine(settings)
-        with ExitStack() as running:
-            if not settings.broker_url:
-                running.enter_context(EmbeddedBroker(settings))
-            configure_logging(logging.INFO)
-            status = _serve(settings, concurrency, queues, "INFO" if verbose else "WARNING")
-    except KaipiaoError as error:
-        errors.print(f"{error.code}: {error}", markup=False, highlight=False)
-        raise typer.Exit(EXIT_USAGE) from error
+    wanted = _known(lanes)
+    settings = WorkerSettings.from_mapping(os.environ)
+    check_engine(settings)
+    with ExitStack() as running:
+        if not settings.broker_url:
+            running.enter_context(EmbeddedBroker(settings))
+        where = "the broker of KAIPIAO_BROKER_URL" if settings.broker_url else f"the broker in {settings.broker_folder}"
+        error_console().print(f"{concurrency} processes serve {', '.join(wanted)} from {where}. Ctrl-C stops them.")
+        configure_logging(logging.INFO)
+        status = _serve(settings, concurrency, [queue_of(lane) for lane in wanted], "INFO" if verbose else "WARNING")
     raise typer.Exit(status)
 
 
@@ -71,11 +67,11 @@ def _build(settings: WorkerSettings) -> None:
     load_engine(settings)
 
 
-def _known(lanes: str) -> set[str]:
+def _known(lanes: str) -> list[Lane]:
     wanted = {lane.strip() for lane in lanes.split(",") if lane.strip()}
     if not wanted or wanted - set(LANES):
         raise ConfigError(f"--lanes is {lanes!r}.", hint=f"Choose from {', '.join(LANES)}, with commas between.")
-    return wanted
+    return [lane for lane in LANES if lane in wanted]
 
 
 def _serve(settings: WorkerSettings, concurrency: int, queues: list[str], level: str) -> int:

@@ -1,13 +1,9 @@
 """Chunks over a store in memory: receipts, duplicates, conflicts, retries, and what goes wrong with the store."""
 
 import json
-import sys
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[3]))
 
 from render.errors import ConfigError, StoreError
 from render.sign.sm3 import sm3_hex

@@ -112,6 +112,18 @@ def test_tasks_have_finite_retries_and_keep_their_messages(app):
         assert task.reject_on_worker_lost
 
 
+def test_applications_in_one_process_keep_their_own_limits(app):
+    other = create_app(settings(time_limit_s="3", lost_retries="7"))
+    try:
+        limits = [
+            (each.tasks["kaipiao.render_chunk"].time_limit, each.tasks["kaipiao.render_chunk"].max_retries)
+            for each in (app, other)
+        ]
+    finally:
+        other.close()
+    assert limits == [(50.0, 2), (3.0, 7)]
+
+
 def test_the_application_travels_to_spawned_processes_as_settings(app):
     copy = pickle.loads(pickle.dumps(app))
     assert copy.settings == app.settings
