@@ -102,11 +102,10 @@ def _colors(section: Section) -> dict[str, Color]:
     colors: dict[str, Color] = {}
     for name in section.names():
         value = section.raw(name)
-        is_color = isinstance(value, list) and len(value) == 3
-        if not is_color or not all(type(part) is int and 0 <= part <= 255 for part in value):  # type: ignore[attr-defined]
+        parts = [part for part in value if type(part) is int and 0 <= part <= 255] if isinstance(value, list) else []
+        if not isinstance(value, list) or not len(value) == len(parts) == 3:
             section.fail(name, "must be [red, green, blue] from 0 to 255")
-        red, green, blue = value  # type: ignore[misc]
-        colors[name] = (red, green, blue)
+        colors[name] = (parts[0], parts[1], parts[2])
     for name in _REQUIRED_COLORS:
         if name not in colors:
             section.fail(name, "is missing")

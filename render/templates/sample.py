@@ -6,13 +6,12 @@ itself what it is and resembles none.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from fractions import Fraction
 
 from render.display.builder import DisplayListBuilder
 from render.display.list import Blend, Verb
 from render.fonts.face import Face
-from render.templates.glyph_path import GlyphPath, glyph_paths
+from render.templates.glyph_path import Turn, outline
 from render.templates.spec import TemplateSpec
 
 SAMPLE_TEXT = "样张"
@@ -29,27 +28,29 @@ _NOTICE_SIZE, _NOTICE_BASELINE = Fraction(9, 100), Fraction(475, 1000)
 _KAPPA = Fraction(5523, 10000)
 
 # The 3-4-5 triangle's angle, 36.87°: near the page's diagonal and exact in rationals.
-_TURN = (Fraction(4, 5), Fraction(3, 5))
+_DIAGONAL = Turn(4, 3, 5)
 _WATERMARK_SIZE_UM = 26_000
 _WATERMARK_COLUMNS = 3
 _WATERMARK_ROWS = 2
+# From the baseline of a character up to its middle, in parts of the em.
+_MIDDLE = Fraction(38, 100)
 
 
 def draw_watermark(builder: DisplayListBuilder, spec: TemplateSpec, face: Face) -> None:
     """Draw 样张 in a very light grey across the page; it is opaque, so it must be painted first."""
     paint = builder.paint(*spec.colors["watermark"])
-    glyphs = list(glyph_paths(face, SAMPLE_TEXT))
+    words, size, turn = outline(face, SAMPLE_TEXT), _WATERMARK_SIZE_UM, _DIAGONAL
+    # From the middle of the words back to their first baseline point.
+    along, across = words.width_um(size) // 2, round(size * _MIDDLE)
+    back_x = (along * turn.cos - across * turn.sin) // turn.divisor
+    back_y = (along * turn.sin + across * turn.cos) // turn.divisor
     width, height = spec.page_um
-    cos, sin = _TURN
     for row in range(_WATERMARK_ROWS):
         for column in range(_WATERMARK_COLUMNS):
-            center_x = Fraction(width * (2 * column + 1), 2 * _WATERMARK_COLUMNS)
-            center_y = Fraction(height * (2 * row + 1), 2 * _WATERMARK_ROWS)
-            # From the middle of the turned words back to their first baseline point.
-            along, across = -_width(glyphs) / 2, -Fraction(38, 100)
-            x = center_x + _WATERMARK_SIZE_UM * (along * cos - across * sin)
-            y = center_y - _WATERMARK_SIZE_UM * (along * sin + across * cos)
-            _draw_turned(builder, glyphs, (x, y), paint)
+            center_x = width * (2 * column + 1) // (2 * _WATERMARK_COLUMNS)
+            center_y = height * (2 * row + 1) // (2 * _WATERMARK_ROWS)
+            points = words.placed(center_x - back_x, center_y + back_y, size, turn)
+            builder.path(words.verbs, points, paint=paint, tag="watermark")
 
 
 def draw_sample_seal(builder: DisplayListBuilder, spec: TemplateSpec, face: Face) -> None:
@@ -64,13 +65,10 @@ def draw_sample_seal(builder: DisplayListBuilder, spec: TemplateSpec, face: Face
         (SAMPLE_TEXT, _SAMPLE_SIZE, _SAMPLE_BASELINE, "sample"),
         (NOTICE_TEXT, _NOTICE_SIZE, _NOTICE_BASELINE, "notice"),
     ):
-        _draw_centered(
-            builder,
-            list(glyph_paths(face, text)),
-            ((left + right) // 2, top + round(height * baseline), round(height * size)),
-            paint,
-            f"seal.{name}",
-        )
+        words, size_um = outline(face, text), round(height * size)
+        x = (left + right - words.width_um(size_um)) // 2
+        points = words.placed(x, top + round(height * baseline), size_um)
+        builder.path(words.verbs, points, paint=paint, tag=f"seal.{name}")
 
 
 def ellipse(box_um: tuple[int, int, int, int]) -> tuple[list[Verb], list[tuple[int, int]]]:
@@ -85,37 +83,3 @@ def ellipse(box_um: tuple[int, int, int, int]) -> tuple[list[Verb], list[tuple[i
     points += [(x - a, y - kb), (x - ka, y - b), (x, y - b)]
     points += [(x + ka, y - b), (x + a, y - kb), (x + a, y)]
     return [Verb.MOVE, *[Verb.CUBIC] * 4, Verb.CLOSE], [(round(px), round(py)) for px, py in points]
-
-
-def _draw_centered(
-    builder: DisplayListBuilder, glyphs: Sequence[GlyphPath], place_um: tuple[int, int, int], paint: int, tag: str
-) -> None:
-    """Draw words as one path, centred on x; ``place_um`` is x, baseline and em size."""
-    center_x, baseline, size = place_um
-    x = center_x - size * _width(glyphs) / 2
-    verbs: list[Verb] = []
-    points: list[tuple[int, int]] = []
-    for glyph in glyphs:
-        verbs.extend(glyph.verbs)
-        points.extend(glyph.placed(round(x), baseline, size))
-        x += size * glyph.advance
-    builder.path(verbs, points, paint=paint, tag=tag)
-
-
-def _width(glyphs: Sequence[GlyphPath]) -> Fraction:
-    return sum((glyph.advance for glyph in glyphs), Fraction(0))
-
-
-def _draw_turned(
-    builder: DisplayListBuilder, glyphs: Sequence[GlyphPath], start: tuple[Fraction, Fraction], paint: int
-) -> None:
-    """Draw words along the diagonal as one path."""
-    x, y = start
-    verbs: list[Verb] = []
-    points: list[tuple[int, int]] = []
-    for glyph in glyphs:
-        verbs.extend(glyph.verbs)
-        points.extend(glyph.placed(round(x), round(y), _WATERMARK_SIZE_UM, _TURN))
-        x += _WATERMARK_SIZE_UM * glyph.advance * _TURN[0]
-        y -= _WATERMARK_SIZE_UM * glyph.advance * _TURN[1]
-    builder.path(verbs, points, paint=paint, tag="watermark")
