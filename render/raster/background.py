@@ -16,7 +16,6 @@ from render.display.list import Blend, DisplayList, Kind
 from render.display.resources import Picture
 from render.raster.atlas import Found
 from render.raster.palette import (
-    WHITE,
     Ink,
     Palette,
     alpha_of_level,
@@ -76,14 +75,15 @@ def compile_ground(
     width, height = size_px
     canvas = np.full((height, width, 3), 255, np.uint8)
     alpha_of_coverage = alpha_of_level(ramp_levels(len(inks)))[level_of_coverage(ramp_levels(len(inks)))]
+    is_painted = np.zeros((height, width), bool)
     for layer in layers:
-        _Painter(canvas, layer, alpha_of_coverage, pictures).paint()
-    packed = pack(canvas)
-    marked = np.flatnonzero(packed.reshape(-1) != WHITE)
-    colours, which, counts = np.unique(packed.reshape(-1)[marked], return_inverse=True, return_counts=True)
+        _Painter(canvas, is_painted, layer, alpha_of_coverage, pictures).paint()
+    painted = np.flatnonzero(is_painted)
+    packed = pack(canvas.reshape(-1, 3)[painted])
+    colours, which, counts = np.unique(packed, return_inverse=True, return_counts=True)
     palette = make_palette(inks, colours, counts)
     index = np.zeros((height, width), np.uint8)
-    index.reshape(-1)[marked] = nearest_entries(colours, palette)[which]
+    index.reshape(-1)[painted] = nearest_entries(colours, palette)[which]
     index.flags.writeable = False
     return Ground(index, palette)
 
@@ -94,11 +94,13 @@ class _Painter:
     def __init__(
         self,
         canvas: NDArray[np.uint8],
+        is_painted: NDArray[np.bool_],
         layer: Layer,
         alpha_of_coverage: NDArray[np.uint8],
         pictures: Mapping[str, Picture],
     ) -> None:
         self._canvas = canvas
+        self._is_painted = is_painted
         self._layer = layer
         self._alpha_of_coverage = alpha_of_coverage
         self._pictures = pictures
@@ -164,18 +166,18 @@ class _Painter:
     def _merge(self, left: int, top: int, rgb: NDArray[np.uint8], alpha: NDArray[np.uint8], item: int) -> None:
         """Blend colours with alpha onto the canvas, as far as they lie on it."""
         height, width = self._canvas.shape[:2]
-        rows = slice(max(0, -top), max(0, height - top))
-        columns = slice(max(0, -left), max(0, width - left))
-        strength = alpha[rows, columns, None].astype(np.uint32)
-        source = rgb[rows, columns].astype(np.uint32)
-        if not strength.size:
-            return
-        above = self._canvas[max(0, top) :, max(0, left) :][: strength.shape[0], : strength.shape[1]]
-        below = above.astype(np.uint32)
+        row, column = np.nonzero(alpha)
+        y, x = row + top, column + left
+        is_on_page = (y >= 0) & (y < height) & (x >= 0) & (x < width)
+        row, column, y, x = row[is_on_page], column[is_on_page], y[is_on_page], x[is_on_page]
+        strength = alpha[row, column, None].astype(np.uint32)
+        source = rgb[row, column].astype(np.uint32)
+        below = self._canvas[y, x].astype(np.uint32)
         display = self._layer.display
         if display.paint_blend[display.item_paint[item]] == Blend.MULTIPLY:
             source = divide_255(source * below)
-        above[:] = divide_255(source * strength + below * (FULL - strength))
+        self._canvas[y, x] = divide_255(source * strength + below * (FULL - strength))
+        self._is_painted[y, x] = True
 
 
 def _rows_of(sorted_items: NDArray[np.int64], item: int) -> range:

@@ -30,11 +30,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 LEVELS = 16
-"""Steps of a ramp where all inks fit; measured against 64: 8 % fewer bytes for 0.0001 of SSIM."""
+"""Steps of a ramp where all inks fit. Against 32 steps: 9 % fewer bytes of PNG for 0.0001 of SSIM; against 64: 16 %
+for 0.0002. The places saved go to the mixtures of the background."""
 
 MAX_COLOURS = 256
 WHITE = 0xFFFFFF
 BLACK = 0
+
+# Colours this near to an entry (squared distance: two steps in each channel) share it. No eye tells them apart, and the
+# soft edges of a pale watermark become a few runs of equal bytes instead of noise that does not compress.
+_SAME = 3 * 2**2
 
 # At least this share of the palette is left to the background's own colours while ramps can still be shortened.
 _GROUND_COLOURS = 64
@@ -143,8 +148,8 @@ def _choose(
     error = _nearest(rgb, unpack(fixed).astype(np.int64))[1]
     chosen = []
     for _ in range(places):
-        worst = int(np.argmax(error * counts)) if len(error) else 0
-        if not len(error) or error[worst] == 0:
+        worst = int(np.argmax(np.where(error > _SAME, error * counts, 0))) if len(error) else 0
+        if not len(error) or error[worst] <= _SAME:
             break
         chosen.append(colours[worst])
         error = np.minimum(error, ((rgb - rgb[worst]) ** 2).sum(axis=1))

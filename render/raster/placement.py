@@ -3,7 +3,7 @@
 Text and curves keep sub-pixel places (glyphs a quarter of a pixel across, whole pixels down). Straight things are
 snapped to the grid so that they print crisp: a rectangle's edges are rounded one by one, so rectangles that share an
 edge in micrometres (QR modules) share it in pixels; a horizontal or vertical line gets its width rounded first, so
-rules of equal width stay equal wherever they lie.
+rules of equal width stay equal wherever they lie (:mod:`render.raster.snapping`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from render.display.list import DisplayList, Kind, Verb
 from render.raster.atlas import PHASES, Glyphs, Shape
 from render.raster.outline import PX
-from render.units import UM_PER_INCH
+from render.raster.snapping import round_edges, scale, snap_lines
 
 I8 = NDArray[np.int64]
 
@@ -53,7 +53,7 @@ def place(display: DisplayList, dpi: int) -> Placement:
     item_off = display.page_item_off.astype(np.int64)
     item_page = np.repeat(np.arange(display.n_pages), item_off[1:] - item_off[:-1])
     shapes, shape_origin, shape_item = _place_shapes(display, dpi)
-    rect_px, rect_item = _place_rects(display, dpi)
+    rect_px, rect_item = _place_rects(display, item_page, dpi)
     image_item = _items(display, Kind.IMAGE)
     image_box = display.image_box_um[display.item_ref[image_item]]
     glyphs, glyph_item, glyph_x, glyph_y = _place_glyphs(display, dpi)
@@ -69,18 +69,13 @@ def place(display: DisplayList, dpi: int) -> Placement:
         shape_y=shape_origin[:, 1],
         rect_px=rect_px,
         rect_item=rect_item,
-        image_px=_round_edges(image_box, dpi),
+        image_px=round_edges(image_box, dpi),
         image_item=image_item,
     )
 
 
 def _items(display: DisplayList, kind: Kind) -> I8:
     return np.flatnonzero(display.item_kind == kind)
-
-
-def _scale(lengths_um: NDArray[np.generic], dpi: int, parts: int = 1) -> I8:
-    """Return lengths in 1/parts of a pixel, halves up."""
-    return (2 * parts * dpi * lengths_um.astype(np.int64) + UM_PER_INCH) // (2 * UM_PER_INCH)
 
 
 def _place_glyphs(display: DisplayList, dpi: int) -> tuple[Glyphs, I8, I8, I8]:
@@ -92,17 +87,17 @@ def _place_glyphs(display: DisplayList, dpi: int) -> tuple[Glyphs, I8, I8, I8]:
     # Runs need not stand in the order of their items; this is each glyph's place in the list's columns.
     ends = np.cumsum(lengths)
     source = np.arange(len(run_of)) - np.repeat(ends - lengths, lengths) + np.repeat(offsets[runs], lengths)
-    quarters = _scale(display.glyph_x_um[source], dpi, PHASES)
+    quarters = scale(display.glyph_x_um[source], dpi, PHASES)
     glyphs = Glyphs(
         fonts=display.fonts,
         run_font=display.run_font.astype(np.int64),
-        run_size=_scale(display.run_size_um, dpi, PX),
+        run_size=scale(display.run_size_um, dpi, PX),
         run_xscale=display.run_xscale.astype(np.int64),
         run_of=run_of,
         glyph_id=display.glyph_id[source],
         phase=quarters % PHASES,
     )
-    baseline = _scale(display.run_origin_um[:, 1], dpi)[run_of]
+    baseline = scale(display.run_origin_um[:, 1], dpi)[run_of]
     return glyphs, np.repeat(items, lengths), quarters // PHASES, baseline
 
 
@@ -125,53 +120,28 @@ def _place_shapes(display: DisplayList, dpi: int) -> tuple[tuple[Shape, ...], I8
             continue
         if not len(points):
             continue
-        fine = _scale(points, dpi, PX)
+        fine = scale(points, dpi, PX)
         origin = fine.min(axis=0) // PX
-        stroke = max(1, int(_scale(stroke_um, dpi, PX))) if stroke_um else 0
+        stroke = max(1, int(scale(stroke_um, dpi, PX))) if stroke_um else 0
         shapes.append(Shape(verbs, fine - origin * PX, stroke))
         origins.append(origin)
         items.append(item)
     return tuple(shapes), np.array(origins, np.int64).reshape(-1, 2), np.array(items, np.int64)
 
 
-def _place_rects(display: DisplayList, dpi: int) -> tuple[NDArray[np.int32], I8]:
+def _place_rects(display: DisplayList, item_page: I8, dpi: int) -> tuple[NDArray[np.int32], I8]:
     """Return rectangles and axis-parallel lines in pixels, and their items, sorted by item."""
     set_items = _items(display, Kind.RECTS)
     sets = display.item_ref[set_items].astype(np.int64)
     offsets = display.rectset_off.astype(np.int64)
     lengths = offsets[sets + 1] - offsets[sets]
     source = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths - offsets[sets], lengths)
-    rects = _round_edges(display.rect_um[source], dpi)
+    rects = round_edges(display.rect_um[source], dpi)
     line_items = _items(display, Kind.LINE)
     refs = display.item_ref[line_items]
-    lines, is_straight = _snap_lines(display.line_um[refs], display.line_width_um[refs], dpi)
+    same_ink = item_page[line_items] * len(display.paint_rgba) + display.item_paint[line_items]
+    lines, is_straight = snap_lines(display.line_um[refs], display.line_width_um[refs], same_ink, dpi)
     joined = np.concatenate([rects, lines[is_straight]])
     items = np.concatenate([np.repeat(set_items, lengths), line_items[is_straight]])
     order = np.argsort(items, kind="stable")
     return np.ascontiguousarray(joined[order]), items[order]
-
-
-def _round_edges(boxes_um: NDArray[np.int32], dpi: int) -> NDArray[np.int32]:
-    """Return boxes with each edge on the nearest pixel edge, and at least one pixel where there is any area."""
-    px = _scale(boxes_um, dpi)
-    for low, high in ((0, 2), (1, 3)):
-        vanished = (px[:, high] <= px[:, low]) & (boxes_um[:, high] > boxes_um[:, low])
-        px[:, high] = np.where(vanished, px[:, low] + 1, px[:, high])
-    return px.astype(np.int32)
-
-
-def _snap_lines(
-    line_um: NDArray[np.int32], width_um: NDArray[np.int32], dpi: int
-) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-    """Return lines along an axis as boxes in pixels, and which lines those are."""
-    is_level, is_upright = line_um[:, 1] == line_um[:, 3], line_um[:, 0] == line_um[:, 2]
-    width = np.maximum(_scale(width_um, dpi), 1)
-    low = np.minimum(line_um[:, :2], line_um[:, 2:])
-    high = np.maximum(line_um[:, :2], line_um[:, 2:])
-    boxes = _round_edges(np.concatenate([low, high], axis=1), dpi).astype(np.int64)
-    # The first pixel is the nearest to centre − width / 2, with the width in whole pixels.
-    first = (2 * dpi * low.astype(np.int64) - (width[:, None] - 1) * UM_PER_INCH) // (2 * UM_PER_INCH)
-    for axis, is_across in ((1, is_level), (0, is_upright & ~is_level)):
-        boxes[is_across, axis] = first[is_across, axis]
-        boxes[is_across, axis + 2] = first[is_across, axis] + width[is_across]
-    return boxes.astype(np.int32), is_level | is_upright
