@@ -14,7 +14,7 @@ from render.raster.background import Ground
 from render.raster.palette import pack
 from render.raster.placement import Placement
 
-# Stands for paints that a page does not use.
+# Row 0: for paints that a page does not use, and for pages that are compiled whole.
 _NO_TONE = np.zeros(256, np.uint8)
 
 
@@ -29,9 +29,9 @@ class Tones:
     def of(cls, display: DisplayList, grounds: Sequence[Ground | None]) -> Tones:
         """Collect the tones of the grounds of all pages; None stands for a page that is compiled whole."""
         inks = pack(display.paint_rgba[:, :3]).tolist()
-        place_of: dict[bytes, int] = {}
+        place_of = {_NO_TONE.tobytes(): 0}
         rows: dict[int, list[int]] = {}
-        tables: list[NDArray[np.uint8]] = []
+        tables = [_NO_TONE]
         table = np.zeros((len(grounds), len(inks)), np.int64)
         for page, ground in enumerate(grounds):
             if ground is None:
@@ -73,13 +73,12 @@ class Stamps:
         cells = found.cells
         page_of, paint_of = placement.item_page, display.item_paint
         tone = tones.row[page_of[item], paint_of[item]]
-        start = cells.start[slot] + (found.tone_row[tone] if len(tone) else tone) * cells.toned.shape[1]
+        start = cells.start[slot] + found.tone_row[tone] * cells.toned.shape[1]
         left = (x + cells.left[slot]).astype(np.int32)
         top = (y + cells.top[slot]).astype(np.int32)
         rect_item = placement.rect_item
         solid = np.array([table[-1] for table in tones.tables], np.uint8)
-        rect_tone = tones.row[page_of[rect_item], paint_of[rect_item]]
-        rect_index = solid[rect_tone] if len(rect_tone) else np.zeros(0, np.uint8)
+        rect_index = solid[tones.row[page_of[rect_item], paint_of[rect_item]]]
         bounds = display.page_item_off.astype(np.int64)
         return cls(
             cells.toned.reshape(-1),
