@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 OWN = {"render", "workers", "bench", "tests"}
 ABSENT_HERE = {"cupy"}
 """Libraries of the extra for devices, which tests do without."""
-DATA_SUFFIXES = (".toml", ".json", ".cu", ".html", ".icc", ".png", ".ttf")
+DATA_SUFFIXES = (".toml", ".md", ".json", ".cu", ".html", ".icc", ".png", ".ttf")
 
 
 def metadata():
