@@ -46,7 +46,9 @@ _LINES = st.builds(
 
 
 def _party(name):
-    return st.builds(lambda name, tax_id: {"name": name, "tax_id": tax_id}, name, st.text("ABCD0123456789", max_size=20))
+    return st.builds(
+        lambda name, tax_id: {"name": name, "tax_id": tax_id}, name, st.text("ABCD0123456789", max_size=20)
+    )
 
 
 def assert_well_placed(invoice, fonts):
@@ -60,9 +62,7 @@ def assert_well_placed(invoice, fonts):
 @given(data=st.data())
 def test_values_of_any_permitted_length_stand_in_their_cells(fonts, data):
     invoice = samples.sample(data.draw(st.sampled_from(samples.KINDS)))
-    parties = {
-        side: replace(getattr(invoice, side), **data.draw(_party(text(1, 140)))) for side in ("buyer", "seller")
-    }
+    parties = {side: replace(getattr(invoice, side), **data.draw(_party(text(1, 140)))) for side in ("buyer", "seller")}
     invoice = replace(
         invoice,
         **parties,

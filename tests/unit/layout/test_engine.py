@@ -240,7 +240,9 @@ def test_a_name_of_600_characters_continues_on_further_pages(lay_out):
 
 
 def test_all_values_that_do_not_fit_are_named_at_once(fonts):
-    invoice = samples.sample(clerk="某" * 900, lines=(samples.line(quantity="1" * 40), samples.line(unit_price="1" * 40)))
+    invoice = samples.sample(
+        clerk="某" * 900, lines=(samples.line(quantity="1" * 40), samples.line(unit_price="1" * 40))
+    )
     with pytest.raises(ContentOverflow) as caught:
         samples.lay_out(invoice, fonts)
     assert [fault.path for fault in caught.value.faults] == ["lines[0].quantity", "lines[1].unit_price", "clerk"]

@@ -57,9 +57,7 @@ def test_a_discount_prints_neither_quantity_nor_price():
 
 def test_a_red_invoice_names_first_what_it_reverses():
     remark = remark_text(samples.sample(red=samples.RED, remark="退货"))
-    assert remark == (
-        "被红冲蓝字数电发票号码：26312000000000000009 红字发票信息确认单编号：31012600000000000001\n退货"
-    )
+    assert remark == ("被红冲蓝字数电发票号码：26312000000000000009 红字发票信息确认单编号：31012600000000000001\n退货")
 
 
 def test_a_reference_that_the_remark_already_gives_is_not_repeated():

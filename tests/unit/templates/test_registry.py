@@ -56,7 +56,9 @@ def test_a_misspelt_kind_is_answered_with_the_nearest_one(fonts):
         TemplateRegistry().load("vat_specal", fonts=fonts)
 
 
-@pytest.mark.parametrize("kind", ["../vat_special", "vat_form", "vat_special/1", "", "．．/vat_special", "a\0b", "x" * 500])
+@pytest.mark.parametrize(
+    "kind", ["../vat_special", "vat_form", "vat_special/1", "", "．．/vat_special", "a\0b", "x" * 500]
+)
 def test_kinds_that_are_no_kind_are_unknown(fonts, kind):
     with pytest.raises(TemplateUnknown) as caught:
         TemplateRegistry().load(kind, fonts=fonts)
