@@ -19,9 +19,9 @@ TRUSTED = [make_signer().certificate_der]
 
 
 @pytest.fixture(scope="module")
-def written():
+def written(fonts):
     """Return the writer and a document of one page."""
-    samples = pdf_samples.Samples(pdf_samples.load_book())
+    samples = pdf_samples.Samples(fonts)
     return PdfWriter(samples.resources), samples.document()
 
 
