@@ -18,12 +18,14 @@ from render.errors import KaipiaoError
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
+PIPE_COLUMNS = 150
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 1 a check or a rendering failed, 2 wrong usage."""
     options = _parser().parse_args(arguments)
-    console = Console()
+    # A file or a pipe has no width of its own; 80 columns would break every row of a table.
+    console = Console() if sys.stdout.isatty() else Console(width=PIPE_COLUMNS)
     try:
         if options.command == "run":
             return _run(options.case, options.count, options.json, console)

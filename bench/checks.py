@@ -20,6 +20,7 @@ from render.model.invoice import Invoice, InvoiceKind, Treatment
 PAGE_PX_300 = (2480, 1654)
 QR_KIND = {InvoiceKind.VAT_SPECIAL: "31", InvoiceKind.VAT_ORDINARY: "32"}
 _QR_FIELDS = 8
+_SHOWN_CHARS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,14 @@ def picture_problems(invoice: Invoice, pages: Sequence[bytes]) -> list[str]:
 
 def qr_problems(invoice: Invoice, image: Image.Image) -> list[str]:
     """Read the QR code and compare its fields with the invoice."""
-    found = zxingcpp.read_barcodes(image, formats=zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode))
+    # An upright black code on white: what only a worn or turned picture needs is left out.
+    found = zxingcpp.read_barcodes(
+        image,
+        formats=zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode),
+        try_rotate=False,
+        try_invert=False,
+        try_downscale=False,
+    )
     if len(found) != 1:
         return [f"{len(found)} QR codes were read"]
     text = found[0].text
@@ -87,7 +95,7 @@ def text_problems(rendered: Rendered) -> list[str]:
     for reader, text in readers.items():
         squeezed = _squeeze(text)
         missing = [value for value in printed_values(invoice) if _squeeze(value) not in squeezed]
-        problems += [f"{reader} does not find {value!r}" for value in missing]
+        problems += [f"{reader} does not find {_shortened(value)!r}" for value in missing]
     if words_to_amount(invoice.total_words) != invoice.total:
         problems.append(f"{invoice.total_words} is not {invoice.total}")
     return problems
@@ -150,5 +158,9 @@ def attachment_problems(rendered: Rendered) -> list[str]:
 
 
 def _squeeze(text: str) -> str:
-    """Drop white space and soft breaks: where a line wraps is not what is checked."""
-    return "".join(text.split()).replace("\ufffe", "").replace("\xad", "")
+    """Drop white space: where a line wraps is not what is checked. pdfium gives a hyphen at a line's end as U+FFFE."""
+    return "".join(text.split()).replace("\ufffe", "-")
+
+
+def _shortened(value: str) -> str:
+    return value if len(value) <= _SHOWN_CHARS else f"{value[:_SHOWN_CHARS]}… ({len(value)} characters)"

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from statistics import mean
+from statistics import mean, median
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -211,7 +211,7 @@ def _print_table(outcome: _Outcome, fresh: Sequence[Receipt], total: int, warm_u
         for stage in (*_STAGES, *sorted({name for each in receipts for name in each.stage_ms} - set(_STAGES))):
             times = [receipt.stage_ms[stage] for receipt in receipts if stage in receipt.stage_ms]
             if times:
-                table.add_row(f"{stage}, mean ms an invoice", f"{mean(times):.2f}")
+                table.add_row(f"{stage}, median ms an invoice", f"{median(times):.2f}")
         for kind in ("pdf", "png"):
             sizes = [output.size for receipt in receipts for output in receipt.outputs if output.kind == kind]
             table.add_row(f"{kind.upper()} files, mean bytes", f"{len(sizes)}, {round(mean(sizes)):,}")

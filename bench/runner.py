@@ -75,7 +75,7 @@ def interleave(
 def one_core() -> Iterator[None]:
     """Keep this process, and the threads that it starts, on one core."""
     allowed = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {min(allowed)})
+    os.sched_setaffinity(0, {max(allowed)})
     try:
         yield
     finally:

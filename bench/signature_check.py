@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from asn1crypto import cms, core, x509
 from gmssl import sm2
@@ -108,7 +109,7 @@ def _certificate_problems(certificate: x509.Certificate) -> list[str]:
     body = certificate["tbs_certificate"]
     if body["issuer"].dump() != body["subject"].dump():
         return ["the certificate's issuer is not known here"]
-    is_right = is_sm2_signature(_key_of(certificate), body.dump(), certificate["signature_value"].native)
+    is_right = _is_sealed(_key_of(certificate), body.dump(), certificate["signature_value"].native)
     return [] if is_right else ["the self-signed certificate is not signed by its own key"]
 
 
@@ -146,6 +147,10 @@ def is_sm2_signature(point: bytes, message: bytes, signature_der: bytes) -> bool
     # Set afterwards: the constructor strips every leading 0 and 4 of a key, also those of x.
     verifier.public_key = point[1:].hex()
     return bool(verifier.verify_with_sm3(f"{r:064x}{s:064x}", message))
+
+
+# Many documents carry one certificate.
+_is_sealed = lru_cache(maxsize=8)(is_sm2_signature)
 
 
 def _is_on_curve(point: bytes) -> bool:

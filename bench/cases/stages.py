@@ -17,6 +17,7 @@ DEFAULT_COUNT = 20
 NOTES = (
     "the peer sets all Chinese text in LXGW WenKai, since ReportLab takes no CFF outlines",
     "the peer's PDF is neither PDF/A nor signed inside; its drawing is layout too: compare layout+pdf",
+    "our store waits until the disk has each file (fsync) and never overwrites; the peer's file write does neither",
 )
 _SEED = 11
 _REPEATS = 3
