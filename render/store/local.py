@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from render.store.backend import Missing, ObjectHead
@@ -25,22 +25,23 @@ class LocalBackend:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._make_folder(root)
+        _flush_folders(_make_folder(root))
 
     def create(self, key: str, data: bytes) -> bool:
         """Write a new file and return True, or return False and change nothing where the name is taken."""
         target = self.root / key
         if target.exists():
-            _flush_folder(target.parent)
+            _flush_folders([target.parent])
             return False
-        self._make_folder(target.parent)
+        changed = _make_folder(target.parent)
         try:
             created = _link_unnamed(target, data)
         except OSError as error:
             if error.errno not in _NO_UNNAMED_FILES:
                 raise
             created = self._link_named(target, data)
-        _flush_folder(target.parent)
+        # After the file itself, so that a journal is committed twice in all, not once for each new folder.
+        _flush_folders([target.parent, *changed])
         return created
 
     def get(self, key: str) -> bytes:
@@ -64,19 +65,10 @@ class LocalBackend:
             parent = Path(folder).relative_to(self.root)
             yield from ((parent / name).as_posix() for name in files if not name.startswith("."))
 
-    def _make_folder(self, folder: Path) -> None:
-        missing = []
-        while not folder.is_dir():
-            missing.append(folder)
-            folder = folder.parent
-        for new in reversed(missing):
-            new.mkdir(mode=FOLDER_MODE, exist_ok=True)
-            _flush_folder(new.parent)
-
     def _link_named(self, target: Path, data: bytes) -> bool:
         """Write through a named file, where the file system has no unnamed ones (NFS, old overlays)."""
         staging = self.root / STAGING
-        self._make_folder(staging)
+        _make_folder(staging)
         _remove_orphans(staging)
         path = staging / f"{os.getpid()}-{secrets.token_hex(8)}"
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
@@ -116,12 +108,24 @@ def _write_all(descriptor: int, data: bytes) -> None:
     os.fsync(descriptor)
 
 
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _make_folder(folder: Path) -> list[Path]:
+    """Make a folder and those above it; return the folders that gained one, still to be flushed."""
+    missing = []
+    while not folder.is_dir():
+        missing.append(folder)
+        folder = folder.parent
+    for new in reversed(missing):
+        new.mkdir(mode=FOLDER_MODE, exist_ok=True)
+    return [new.parent for new in missing]
+
+
+def _flush_folders(folders: Iterable[Path]) -> None:
+    for folder in folders:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _remove_orphans(staging: Path) -> None:
