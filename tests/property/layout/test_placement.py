@@ -45,10 +45,7 @@ _LINES = st.builds(
 )
 
 
-def _party(name):
-    return st.builds(
-        lambda name, tax_id: {"name": name, "tax_id": tax_id}, name, st.text("ABCD0123456789", max_size=20)
-    )
+_PARTY = st.fixed_dictionaries({"name": text(1, 140), "tax_id": st.text("ABCD0123456789", max_size=20)})
 
 
 def assert_well_placed(invoice, fonts):
@@ -62,7 +59,7 @@ def assert_well_placed(invoice, fonts):
 @given(data=st.data())
 def test_values_of_any_permitted_length_stand_in_their_cells(fonts, data):
     invoice = samples.sample(data.draw(st.sampled_from(samples.KINDS)))
-    parties = {side: replace(getattr(invoice, side), **data.draw(_party(text(1, 140)))) for side in ("buyer", "seller")}
+    parties = {side: replace(getattr(invoice, side), **data.draw(_PARTY)) for side in ("buyer", "seller")}
     invoice = replace(
         invoice,
         **parties,
@@ -94,10 +91,12 @@ def test_any_text_at_all_fits_or_is_refused_by_the_name_of_its_field(fonts, fiel
         changes = {"lines": (samples.line(**{name: value}),)}
     else:
         changes = {owner: replace(getattr(invoice, owner), **{name: value})}
+    refused = set()
     try:
         assert_well_placed(replace(invoice, **changes), fonts)
     except (ContentOverflow, GlyphMissing) as error:
-        assert {fault.path for fault in error.faults} == {field}
+        refused = {fault.path for fault in error.faults}
+    assert refused <= {field}
 
 
 @given(value=text(0, 200), limit_ems=st.integers(1, 30))

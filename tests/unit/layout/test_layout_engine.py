@@ -100,7 +100,7 @@ def test_rows_follow_one_another_every_4_5_mm_from_56_mm(lay_out):
 def test_the_yen_sign_is_mono_and_touches_the_number(lay_out, fonts):
     display = lay_out(samples.sample())
     for tag in ("total_amount", "total_tax", "total"):
-        sign, number = samples.runs(display, tag)
+        sign, _ = samples.runs(display, tag)
         assert display.run_text(sign) == "¥"
         assert fonts.faces[display.run_font[sign]] is fonts.face("mono")
         (_, _, end, _), (start, _, _, _) = samples.boxes(display, tag)
@@ -240,9 +240,8 @@ def test_a_name_of_600_characters_continues_on_further_pages(lay_out):
 
 
 def test_all_values_that_do_not_fit_are_named_at_once(fonts):
-    invoice = samples.sample(
-        clerk="某" * 900, lines=(samples.line(quantity="1" * 40), samples.line(unit_price="1" * 40))
-    )
+    lines = (samples.line(quantity="1" * 40), samples.line(unit_price="1" * 40))
+    invoice = samples.sample(clerk="某" * 900, lines=lines)
     with pytest.raises(ContentOverflow) as caught:
         samples.lay_out(invoice, fonts)
     assert [fault.path for fault in caught.value.faults] == ["lines[0].quantity", "lines[1].unit_price", "clerk"]

@@ -43,14 +43,8 @@ def test_a_leading_tilde_is_the_users_home(monkeypatch):
 
 
 def test_settings_are_read_from_their_four_names_and_nothing_else():
-    settings = FontSettings.from_mapping(
-        {
-            "KAIPIAO_FONT_KAI": "/k.ttf",
-            "KAIPIAO_FONT_SONG": " ",
-            "KAIPIAO_FONT_FALLBACK": "/a.ttf:/b.ttc#3",
-            "HOME": "/",
-        }
-    )
+    values = {"KAIPIAO_FONT_KAI": "/k.ttf", "KAIPIAO_FONT_SONG": " ", "KAIPIAO_FONT_FALLBACK": "/a.ttf:/b.ttc#3"}
+    settings = FontSettings.from_mapping(values | {"HOME": "/"})
     assert settings == FontSettings(
         kai=FontFile(Path("/k.ttf")), fallback=(FontFile(Path("/a.ttf")), FontFile(Path("/b.ttc"), 3))
     )

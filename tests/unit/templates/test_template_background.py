@@ -47,7 +47,7 @@ def test_layers_are_painted_watermark_rules_captions_seal(template):
     display = background(template)
     tags = [display.tag_of(item) for item in range(display.n_items)]
     marks = [place for place, tag in enumerate(tags) if tag.startswith("rule.mark")]
-    assert [layer for layer in layers(display)] == ["watermark", "rule", "caption", "seal"]
+    assert layers(display) == ["watermark", "rule", "caption", "seal"]
     assert tags[-1].startswith("seal.")
     assert all(tags[place - 1].startswith(("caption.", "rule.mark")) for place in marks)
 
