@@ -163,16 +163,11 @@ class Renderer:
         for job in jobs:
             with job.boundary():
                 laid_out.append(self._lay_out(job))
+        groups: dict[str, list[_LaidOut]] = defaultdict(list)
         for work in laid_out:
-            if work.job.wants("pdf"):
-                with work.job.boundary():
-                    work.job.made.append(self._write_pdf(work))
-        groups: dict[tuple[str, int], list[_LaidOut]] = defaultdict(list)
-        for work in laid_out:
-            if work.job.wants("png"):
-                groups[work.template.digest, work.job.request.dpi].append(work)
+            groups[work.template.digest].append(work)
         for group in groups.values():
-            self._draw(group)
+            self._export(group)
         for job in jobs:
             job.result.stage_ms = {name: round(ms, 3) for name, ms in job.times.ms.items()}
             if job.result.error is None:
@@ -192,14 +187,35 @@ class Renderer:
             display = layout_invoice(invoice, template)
         return _LaidOut(job, invoice, template, display)
 
-    def _write_pdf(self, work: _LaidOut) -> Output:
+    def _export(self, group: Sequence[_LaidOut]) -> None:
+        """Write and draw the documents of one template from one display list."""
+        batch = concat([work.display for work in group])
+        for doc, work in enumerate(group):
+            if work.job.wants("pdf"):
+                self._write(work, batch, doc)
+        by_dpi: dict[int, list[_LaidOut]] = defaultdict(list)
+        for work in group:
+            if work.job.wants("png"):
+                by_dpi[work.job.request.dpi].append(work)
+        for drawn in by_dpi.values():
+            self._draw(drawn, batch if len(drawn) == len(group) else concat([work.display for work in drawn]))
+
+    def _write(self, work: _LaidOut, batch: DisplayList, doc: int) -> None:
+        """Write one document out of its batch or, if that fails, alone: another document may be to blame."""
+        try:
+            work.job.made.append(self._write_pdf(work, batch, doc))
+        except Exception:  # noqa: BLE001 what stands in the way of this document itself shows when it is written alone
+            with work.job.boundary():
+                work.job.made.append(self._write_pdf(work, work.display, 0))
+
+    def _write_pdf(self, work: _LaidOut, batch: DisplayList, doc: int) -> Output:
         digest = work.template.digest
         if digest not in self._writers:
             self._writers[digest] = PdfWriter(work.template.resources)
         reserve = self._signature.reserve if self._signature else 0
         with work.job.times.stage("pdf"):
             info, attachments = _pdf_info(work.invoice, work.template), [_xml_attachment(work.invoice)]
-            file = self._writers[digest].write(work.display, 0, info, attachments, reserve)
+            file = self._writers[digest].write(batch, doc, info, attachments, reserve)
         data, signer = file.data, ""
         if self._signature and file.signature_span:
             with work.job.times.stage("sign"):
@@ -208,10 +224,10 @@ class Renderer:
         name = f"{work.invoice.number}.pdf"
         return Output(name, "pdf", "application/pdf", data, f"sm3:{sm3_hex(data)}", "cpu", signer)
 
-    def _draw(self, group: Sequence[_LaidOut]) -> None:
+    def _draw(self, group: Sequence[_LaidOut], batch: DisplayList) -> None:
         """Draw invoices that share a template and a resolution, together or, if that fails, one by one."""
         try:
-            pages = self._rasterizer(group[0]).rasterize(concat([work.display for work in group]))
+            pages = self._rasterizer(group[0]).rasterize(batch)
             for work in group:
                 work.job.made.extend(_encode_pages(work, pages))
         except Exception:  # noqa: BLE001 whichever invoice is to blame shows when each is drawn alone
