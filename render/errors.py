@@ -110,6 +110,7 @@ class InputError(KaipiaoError):
         return "\n".join([super().__str__(), *(f"  - {fault}" for fault in self.faults)])
 
     def as_dict(self) -> dict[str, Any]:
+        """Return what the root returns, and the faults."""
         return super().as_dict() | {"faults": [fault.as_dict() for fault in self.faults]}
 
 

@@ -13,7 +13,7 @@ UM_PER_INCH = 25400
 PT_PER_INCH = 72
 
 
-def mm_to_um(mm: Decimal | int | float | str) -> int:
+def mm_to_um(mm: Decimal | float | str) -> int:
     """Return millimetres as whole micrometres, halves away from zero."""
     return int((Decimal(str(mm)) * UM_PER_MM).to_integral_value(ROUND_HALF_UP))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,9 +19,24 @@ _OFFSETS = {
     "path_point_off": "path_point_um",
 }
 _PLAIN = (
-    "page_size_um item_kind item_bbox_um run_font run_size_um run_xscale run_origin_um glyph_id glyph_x_um glyph_char "
-    "rect_um line_um line_width_um path_verb path_point_um path_stroke_um image_box_um"
-).split()
+    "page_size_um",
+    "item_kind",
+    "item_bbox_um",
+    "run_font",
+    "run_size_um",
+    "run_xscale",
+    "run_origin_um",
+    "glyph_id",
+    "glyph_x_um",
+    "glyph_char",
+    "rect_um",
+    "line_um",
+    "line_width_um",
+    "path_verb",
+    "path_point_um",
+    "path_stroke_um",
+    "image_box_um",
+)
 
 
 def concat(lists: Sequence[DisplayList]) -> DisplayList:
@@ -76,12 +91,12 @@ def _merge(tables: Sequence[Sequence[Any]]) -> tuple[tuple[Any, ...], list[NDArr
 
 
 def _remap(
-    lists: Sequence[DisplayList], name: str, maps: Sequence[NDArray[np.int64]], dtype: Callable[..., Any]
+    lists: Sequence[DisplayList], name: str, maps: Sequence[NDArray[np.int64]], dtype: type[np.integer[Any]]
 ) -> NDArray[Any]:
     parts = [
         mapping[getattr(part, name)] for part, mapping in zip(lists, maps, strict=True) if len(getattr(part, name))
     ]
-    return (np.concatenate(parts) if parts else np.zeros(0)).astype(dtype)
+    return np.concatenate([np.zeros(0, dtype), *parts]).astype(dtype)
 
 
 def _shift_refs(lists: Sequence[DisplayList]) -> NDArray[np.uint32]:

@@ -65,6 +65,13 @@ class DisplayListBuilder:
 
         Args:
             role: font role, looked up in the font book's chains character by character.
+            size_um: em size.
+            x_um: the anchor.
+            baseline_um: distance of the baseline from the top of the page.
+            text: what it says; nothing is drawn for an empty one.
+            paint: index from :meth:`paint`.
+            tag: meaning, the path of the field.
+            align: which point of the line the anchor is.
             xscale: horizontal scale in per mille.
             steps_um: advance from each character to the next, in µm before ``xscale``, instead of the font's own;
                 as many as characters, or one fewer.

@@ -70,7 +70,8 @@ def check(display: DisplayList) -> None:
 
 
 def _items_off_page(display: DisplayList) -> list[str]:
-    page = np.repeat(np.arange(display.n_pages), np.diff(display.page_item_off.astype(np.int64)))
+    starts = display.page_item_off.astype(np.int64)
+    page = np.repeat(np.arange(display.n_pages), starts[1:] - starts[:-1])
     size = display.page_size_um[page]
     box = display.item_bbox_um
     outside = (box[:, 0] < 0) | (box[:, 1] < 0) | (box[:, 2] > size[:, 0]) | (box[:, 3] > size[:, 1])

@@ -158,7 +158,8 @@ class DisplayList:
     def run_text(self, run: int) -> str:
         """Return the text that a run prints."""
         chars = self.glyph_char[self.run_glyph_off[run] : self.run_glyph_off[run + 1]]
-        return chars.astype("<u4").tobytes().decode("utf-32-le")
+        encoded: bytes = chars.astype("<u4").tobytes()
+        return encoded.decode("utf-32-le")
 
     def tag_of(self, item: int) -> str:
         """Return the meaning of an item."""

@@ -54,6 +54,8 @@ class Face:
         """Read the face at ``index`` of a font file.
 
         Args:
+            path: a TrueType or OpenType file or collection.
+            index: the face within a collection.
             half_width: map ASCII to the font's half-width forms (``hwid``), as 宋体 on an invoice has them:
                 every digit is exactly half an em wide, so columns of figures align.
 
