@@ -158,12 +158,11 @@ class DisplayList:
     def run_text(self, run: int) -> str:
         """Return the text that a run prints."""
         chars = self.glyph_char[self.run_glyph_off[run] : self.run_glyph_off[run + 1]]
-        encoded: bytes = chars.astype("<u4").tobytes()
-        return encoded.decode("utf-32-le")
+        return chars.astype("<u4").tobytes().decode("utf-32-le")
 
     def tag_of(self, item: int) -> str:
         """Return the meaning of an item."""
-        return self.tags[self.item_tag[item]]
+        return self.tags[int(self.item_tag[item])]
 
     def items_tagged(self, tag: str) -> list[int]:
         """Return the items with this exact tag, in paint order."""
