@@ -6,15 +6,20 @@ to glyphs and positions in one pass of array operations: no Python object and no
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from render.display.list import NO_BASE, Blend, DisplayList, Kind, Verb
-from render.display.resolve import NO_SCALE, Align, Text, resolve_runs
+from render.display.resolve import NO_SCALE, Align, Runs, TextStyle, TextTable, resolve_runs, text_style
 from render.errors import Fault, GlyphMissing
 from render.fonts.book import FontBook
+
+_GLYPHS = int(Kind.GLYPHS)
+_NUMBERS_PER_ITEM = 4
 
 
 class DisplayListBuilder:
@@ -26,9 +31,10 @@ class DisplayListBuilder:
     def __init__(self, fonts: FontBook) -> None:
         self._fonts = fonts
         self._pages: list[tuple[int, int, int, int]] = []
-        self._items: list[tuple[int, int, int, int]] = []
+        # Kind, reference, paint and tag of one item after another.
+        self._items = array("q")
         self._shape_boxes: list[tuple[int, int, int, int]] = []
-        self._texts: list[Text] = []
+        self._texts = TextTable()
         self._rect_sets: list[NDArray[np.int32]] = []
         self._lines: list[tuple[int, int, int, int, int]] = []
         self._paths: list[tuple[NDArray[np.uint8], NDArray[np.int32], int]] = []
@@ -41,7 +47,7 @@ class DisplayListBuilder:
     def page(self, width_um: int, height_um: int, base: str | None = None) -> None:
         """Start a page of this size, over the background with the digest ``base``."""
         base_index = NO_BASE if base is None else self._bases.setdefault(base, len(self._bases))
-        self._pages.append((width_um, height_um, base_index, len(self._items)))
+        self._pages.append((width_um, height_um, base_index, len(self._items) // _NUMBERS_PER_ITEM))
 
     def paint(self, red: int, green: int, blue: int, alpha: int = 255, blend: Blend = Blend.NORMAL) -> int:
         """Return the index of a paint, the same one for the same colour."""
@@ -76,11 +82,26 @@ class DisplayListBuilder:
             steps_um: advance from each character to the next, in µm before ``xscale``, instead of the font's own;
                 as many as characters, or one fewer.
         """
+        if steps_um is not None and text:
+            self._texts.steps[len(self._texts.strings)] = tuple(steps_um)[: len(text)]
+        self.place(text_style(self._fonts, role, size_um, align, xscale), x_um, baseline_um, text, paint, tag)
+
+    def place(self, style: TextStyle, x_um: int, baseline_um: int, text: str, paint: int, tag: str) -> None:
+        """Place one line of text in a style that was made once, by :func:`render.display.resolve.text_style`.
+
+        Args:
+            style: size, scale, alignment and font role; of the same font book.
+            x_um: the anchor.
+            baseline_um: distance of the baseline from the top of the page.
+            text: what it says; nothing is drawn for an empty one.
+            paint: index from :meth:`paint`.
+            tag: meaning, the path of the field.
+        """
         if not text:
             return
-        self._item(Kind.GLYPHS, len(self._texts), paint, tag)
-        steps = None if steps_um is None else tuple(steps_um)
-        self._texts.append(Text(role, size_um, x_um, baseline_um, text, align, xscale, steps))
+        tags, texts = self._tags, self._texts
+        self._items.extend((_GLYPHS, len(texts.strings), paint, tags.setdefault(tag, len(tags))))
+        texts.add(style, x_um, baseline_um, text)
 
     def rects(self, rects_um: ArrayLike, *, paint: int, tag: str) -> None:
         """Fill rectangles, int[n,4] left, top, right, bottom, as one item."""
@@ -127,34 +148,22 @@ class DisplayListBuilder:
         runs, missing = resolve_runs(self._texts, self._fonts)
         if missing:
             raise GlyphMissing("the text has characters that no font can print.", faults=self._name_missing(missing))
-        kinds, refs, paints, tags = np.array(self._items, np.int64).reshape(-1, 4).T
-        # A text whose characters come from several faces becomes several runs, each an item of its own.
-        is_text = kinds == Kind.GLYPHS
-        copies = np.ones(len(kinds), np.int64)
-        copies[is_text] = runs.per_text
-        source = np.repeat(np.arange(len(kinds)), copies)
-        item_is_text = is_text[source]
-        item_ref = refs[source]
-        item_ref[item_is_text] = np.arange(len(runs.font))
-        bbox = np.empty((len(source), 4), np.int32)
-        bbox[item_is_text] = runs.bbox_um
-        bbox[~item_is_text] = np.array(self._shape_boxes, np.int32).reshape(-1, 4)
-        item_of = np.concatenate(([0], np.cumsum(copies)))
-        page_starts = [item_of[first] for *_, first in self._pages]
+        items, boxes, page_starts = self._arrange(runs)
+        kinds, refs, paints, tags = items
         path_verbs = [verbs for verbs, _, _ in self._paths]
         path_points = [points for _, points, _ in self._paths]
-        lines = np.array(self._lines, np.int32).reshape(-1, 5)
+        lines = _rows(self._lines, 5)
         paint_table = np.array(list(self._paints), np.uint8).reshape(-1, 5)
         return DisplayList(
             doc_page_off=np.array([0, len(self._pages)], np.uint32),
             page_size_um=np.array([page[:2] for page in self._pages], np.int32).reshape(-1, 2),
-            page_item_off=np.array([*page_starts, len(source)], np.uint32),
+            page_item_off=page_starts,
             page_base=np.array([page[2] for page in self._pages], np.int32),
-            item_kind=kinds[source].astype(np.uint8),
-            item_paint=paints[source].astype(np.uint16),
-            item_ref=item_ref.astype(np.uint32),
-            item_tag=tags[source].astype(np.uint32),
-            item_bbox_um=bbox,
+            item_kind=kinds.astype(np.uint8),
+            item_paint=paints.astype(np.uint16),
+            item_ref=refs.astype(np.uint32),
+            item_tag=tags.astype(np.uint32),
+            item_bbox_um=boxes,
             run_font=runs.font,
             run_size_um=runs.size_um,
             run_xscale=runs.xscale,
@@ -173,7 +182,7 @@ class DisplayListBuilder:
             path_point_um=_stack(path_points, (0, 2)),
             path_stroke_um=np.array([stroke for _, _, stroke in self._paths], np.int32),
             image_ref=np.array([ref for ref, _ in self._images], np.uint16),
-            image_box_um=np.array([box for _, box in self._images], np.int32).reshape(-1, 4),
+            image_box_um=_rows([box for _, box in self._images], 4),
             paint_rgba=np.ascontiguousarray(paint_table[:, :4]),
             paint_blend=np.ascontiguousarray(paint_table[:, 4]),
             tags=tuple(self._tags),
@@ -182,13 +191,35 @@ class DisplayListBuilder:
             images=tuple(self._pictures),
         )
 
+    def _arrange(self, runs: Runs) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.uint32]]:
+        """Return the items as int64[4, n], their boxes, and where pages begin among them.
+
+        A text whose characters come from several faces became several runs, each an item of its own.
+        """
+        items = np.frombuffer(self._items, np.int64).reshape(-1, _NUMBERS_PER_ITEM).T
+        starts = np.array([*(first for *_, first in self._pages), items.shape[1]], np.int64)
+        is_text = items[0] == _GLYPHS
+        if runs.per_text is not None:
+            copies = np.ones(len(is_text), np.int64)
+            copies[is_text] = runs.per_text
+            items = items.repeat(copies, axis=1)
+            is_text = is_text.repeat(copies)
+            items[1, is_text] = np.arange(len(runs.font))
+            starts = np.concatenate(([0], copies.cumsum()))[starts]
+        boxes = np.empty((len(is_text), 4), np.int32)
+        boxes[is_text] = runs.bbox_um
+        if self._shape_boxes:
+            boxes[~is_text] = self._shape_boxes
+        return items, boxes, starts.astype(np.uint32)
+
     def _item(self, kind: Kind, ref: int, paint: int, tag: str) -> None:
-        self._items.append((int(kind), ref, paint, self._tags.setdefault(tag, len(self._tags))))
+        self._items.extend((int(kind), ref, paint, self._tags.setdefault(tag, len(self._tags))))
 
     def _name_missing(self, missing: Sequence[tuple[int, str]]) -> tuple[Fault, ...]:
         """Name each unprintable character once for each tag."""
         tag_names = list(self._tags)
-        text_tags = [tag for kind, _, _, tag in self._items if kind == Kind.GLYPHS]
+        items = np.frombuffer(self._items, np.int64).reshape(-1, _NUMBERS_PER_ITEM)
+        text_tags = items[items[:, 0] == Kind.GLYPHS, 3]
         found = dict.fromkeys((tag_names[text_tags[text]], char) for text, char in missing)
         return tuple(
             Fault(
@@ -201,9 +232,15 @@ class DisplayListBuilder:
         )
 
 
+def _rows(values: Sequence[Sequence[int]], columns: int) -> NDArray[np.int32]:
+    return np.array(values, np.int32) if values else np.zeros((0, columns), np.int32)
+
+
 def _offsets(parts: Sequence[NDArray[np.generic]]) -> NDArray[np.uint32]:
-    return np.cumsum([0, *(len(part) for part in parts)], dtype=np.uint32)
+    return np.array([0, *accumulate(map(len, parts))], np.uint32)
 
 
 def _stack(parts: Sequence[NDArray[np.int32]], empty_shape: tuple[int, ...]) -> NDArray[np.int32]:
+    if len(parts) == 1:
+        return parts[0]
     return np.concatenate(parts) if parts else np.zeros(empty_shape, np.int32)

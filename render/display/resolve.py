@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,8 @@ EM_DESCENT_PERCENT = 12
 # Positions are summed as integers with this denominator (ADVANCE_PER_EM × per mille) and rounded once.
 _DENOMINATOR = ADVANCE_PER_EM * NO_SCALE
 
+_NUMBERS_PER_TEXT = 7
+
 
 class Align(IntEnum):
     """Which point of a line of text its anchor is."""
@@ -28,25 +32,54 @@ class Align(IntEnum):
     RIGHT = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
-    """One line of text as the builder was given it; see :meth:`DisplayListBuilder.text`."""
+class TextStyle(NamedTuple):
+    """What texts have in common; ``role`` is the place of a font role among those of the font book."""
 
-    role: str
     size_um: int
-    x_um: int
-    baseline_um: int
-    text: str
-    align: Align
     xscale: int
-    steps_um: tuple[int, ...] | None
+    align: int
+    role: int
+
+
+def text_style(
+    fonts: FontBook, role: str, size_um: int, align: Align = Align.LEFT, xscale: int = NO_SCALE
+) -> TextStyle:
+    """Return a style for the texts of documents that are laid out with these fonts.
+
+    Raises:
+        KeyError: the font book has no such role.
+    """
+    if role not in fonts.chains:
+        raise KeyError(role)
+    return TextStyle(size_um, xscale, int(align), list(fonts.chains).index(role))
+
+
+@dataclass(slots=True)
+class TextTable:
+    """The texts of a document in the making: their strings, and beside each its numbers in one flat array."""
+
+    strings: list[str] = field(default_factory=list)
+    numbers: array[int] = field(default_factory=lambda: array("q"))
+    steps: dict[int, tuple[int, ...]] = field(default_factory=dict)
+
+    def add(self, style: TextStyle, x_um: int, baseline_um: int, text: str) -> None:
+        """Append a text that is not empty."""
+        self.numbers.extend((x_um, baseline_um, len(text), *style))
+        self.strings.append(text)
+
+    def columns(self) -> NDArray[np.int64]:
+        """Return int64[7, n]: x, baseline, length, size, scale, alignment, role."""
+        return np.frombuffer(self.numbers, np.int64).reshape(-1, _NUMBERS_PER_TEXT).T
 
 
 @dataclass(frozen=True, slots=True)
 class Runs:
-    """The run and glyph columns of a display list, and how many runs each text became (``per_text``)."""
+    """The run and glyph columns of a display list.
 
-    per_text: NDArray[np.int64]
+    ``per_text`` says how many runs each text became; None where each became one.
+    """
+
+    per_text: NDArray[np.int64] | None
     font: NDArray[np.uint16]
     size_um: NDArray[np.int32]
     xscale: NDArray[np.uint16]
@@ -58,61 +91,95 @@ class Runs:
     glyph_char: NDArray[np.uint32]
 
 
-def resolve_runs(texts: Sequence[Text], fonts: FontBook) -> tuple[Runs, list[tuple[int, str]]]:
-    """Return the runs of non-empty texts, and the (text index, character) pairs that no face can print."""
-    lengths = np.array([len(text.text) for text in texts], np.int64)
-    starts = np.cumsum(lengths) - lengths
-    joined = "".join([text.text for text in texts])
-    chars = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), "<u4").astype(np.uint32)
-    owner = np.repeat(np.arange(len(texts)), lengths)
-    first_face = np.array([fonts.chains[text.role][0] for text in texts], np.int64)
-    face = first_face[owner]
-    glyph = fonts.cmap[face, np.where(chars < CMAP_SIZE, chars, 0)]
-    missing = _fall_back(texts, fonts, chars, owner, face, glyph)
-
-    numbers = np.array([(t.size_um, t.xscale, t.x_um, t.baseline_um, t.align) for t in texts], np.int64).reshape(-1, 5)
-    size, xscale, anchor, baseline, align = numbers.T
-    advance = fonts.advance[face, glyph].astype(np.int64) * (size * xscale)[owner]
-    for index, text in enumerate(texts):
-        if text.steps_um is not None:
-            start = starts[index]
-            steps = np.array(text.steps_um[: lengths[index]], np.int64)
-            advance[start : start + len(steps)] = steps * (text.xscale * ADVANCE_PER_EM)
-    ends = np.cumsum(advance)
-    before = np.concatenate(([0], ends))
-    text_start = before[starts]
-    width = before[starts + lengths] - text_start
-    # Twice the distance from the anchor, so that halves of a centred width stay whole.
-    left = 2 * (ends - advance - text_start[owner]) - (align * width)[owner]
-    glyph_x = anchor[owner] + _halve(left)
-
-    is_first = np.ones(len(chars), bool)
-    is_first[1:] = (owner[1:] != owner[:-1]) | (face[1:] != face[:-1])
-    first = np.flatnonzero(is_first)
-    last = np.append(first[1:], len(chars))[: len(first)] - 1
-    run_owner = owner[first]
-    run_size, run_baseline = size[run_owner], baseline[run_owner]
-    origin_x = glyph_x[first]
-    right = anchor[run_owner] + _halve((left + 2 * advance)[last])
-    top = run_baseline - run_size * EM_ASCENT_PERCENT // 100
-    bottom = run_baseline + run_size * EM_DESCENT_PERCENT // 100
-    runs = Runs(
-        per_text=np.bincount(run_owner, minlength=len(texts)),
-        font=face[first].astype(np.uint16),
-        size_um=run_size.astype(np.int32),
-        xscale=xscale[run_owner].astype(np.uint16),
-        origin_um=np.stack([origin_x, run_baseline], axis=1).astype(np.int32),
-        bbox_um=np.stack([origin_x, top, right, bottom], axis=1).astype(np.int32),
-        glyph_off=np.append(first, len(chars)).astype(np.uint32),
-        glyph_id=glyph,
-        glyph_x_um=glyph_x.astype(np.int32),
-        glyph_char=chars,
+def resolve_runs(texts: TextTable, fonts: FontBook) -> tuple[Runs, list[tuple[int, str]]]:
+    """Return the runs of the texts, and the (text index, character) pairs that no face can print."""
+    columns = texts.columns()
+    anchor, _, lengths, size, xscale, align, role = columns
+    chars = np.frombuffer("".join(texts.strings).encode("utf-32-le", "surrogatepass"), "<u4").astype(
+        np.uint32, copy=False
     )
-    return runs, missing
+    ends = lengths.cumsum()
+    starts = ends - lengths
+    owner = np.arange(len(lengths)).repeat(lengths)
+    first_faces = np.array([chain[0] for chain in fonts.chains.values()], np.int64)
+    face = first_faces[role]
+    known = chars if not len(chars) or chars.max() < CMAP_SIZE else np.where(chars < CMAP_SIZE, chars, 0)
+    glyph = fonts.cmap.ravel().take((face * CMAP_SIZE)[owner] + known)
+    n_glyph_columns = fonts.advance.shape[1]
+    missing: list[tuple[int, str]] = []
+    if glyph.all():
+        glyph_face = None
+        advances = fonts.advance.ravel().take((face * n_glyph_columns)[owner] + glyph)
+    else:
+        glyph_face = face[owner]
+        missing = _fall_back(role[owner], fonts, chars, owner, glyph_face, glyph)
+        advances = fonts.advance.ravel().take(glyph_face * n_glyph_columns + glyph)
+    advance = advances * (size * xscale)[owner]
+    for index, steps in texts.steps.items():
+        start = starts[index]
+        advance[start : start + len(steps)] = np.array(steps, np.int64) * (xscale[index] * ADVANCE_PER_EM)
+    # The running sum may wrap in a huge document; differences within a text stay exact all the same.
+    after = advance.cumsum()
+    before = after - advance
+    text_before = before[starts]
+    width = after[ends - 1] - text_before
+    # Everything is doubled, so that halves of a centred width stay whole; half the divisor rounds halves up.
+    shift = 2 * text_before + align * width - 2 * _DENOMINATOR * anchor - _DENOMINATOR
+    glyph_x = (2 * before - shift[owner]) // (2 * _DENOMINATOR)
+    if glyph_face is None:
+        first, last, per_text = starts, ends - 1, None
+    else:
+        is_first = np.ones(len(chars), bool)
+        is_first[1:] = (owner[1:] != owner[:-1]) | (glyph_face[1:] != glyph_face[:-1])
+        first = np.flatnonzero(is_first)
+        last = np.append(first[1:], len(chars)) - 1
+        run_owner = owner[first]
+        face, columns, shift = glyph_face[first], columns[:, run_owner], shift[run_owner]
+        per_text = np.bincount(run_owner, minlength=len(lengths))
+    right = (2 * after[last] - shift) // (2 * _DENOMINATOR)
+    glyph_x = glyph_x.astype(np.int32)
+    return _runs(columns, per_text, face, glyph_x[first], right, first, (glyph, glyph_x, chars)), missing
+
+
+def _runs(
+    columns: NDArray[np.int64],
+    per_text: NDArray[np.int64] | None,
+    face: NDArray[np.int64],
+    left: NDArray[np.int32],
+    right: NDArray[np.int64],
+    first: NDArray[np.int64],
+    glyphs: tuple[NDArray[np.uint16], NDArray[np.int32], NDArray[np.uint32]],
+) -> Runs:
+    """Put the columns of runs together; ``columns`` has one column for each run."""
+    _, baseline, _, size, xscale, _, _ = columns
+    n_runs = len(first)
+    origin = np.empty((n_runs, 2), np.int32)
+    origin[:, 0] = left
+    origin[:, 1] = baseline
+    box = np.empty((n_runs, 4), np.int32)
+    box[:, 0] = left
+    box[:, 1] = baseline - size * EM_ASCENT_PERCENT // 100
+    box[:, 2] = right
+    box[:, 3] = baseline + size * EM_DESCENT_PERCENT // 100
+    offsets = np.empty(n_runs + 1, np.uint32)
+    offsets[:-1] = first
+    offsets[-1] = len(glyphs[0])
+    return Runs(
+        per_text=per_text,
+        font=face.astype(np.uint16),
+        size_um=size.astype(np.int32),
+        xscale=xscale.astype(np.uint16),
+        origin_um=origin,
+        bbox_um=box,
+        glyph_off=offsets,
+        glyph_id=glyphs[0],
+        glyph_x_um=glyphs[1],
+        glyph_char=glyphs[2],
+    )
 
 
 def _fall_back(
-    texts: Sequence[Text],
+    roles: NDArray[np.int64],
     fonts: FontBook,
     chars: NDArray[np.uint32],
     owner: NDArray[np.int64],
@@ -120,11 +187,11 @@ def _fall_back(
     glyph: NDArray[np.uint16],
 ) -> list[tuple[int, str]]:
     """Give characters without a glyph to the next face of their role, in place; return those that stay without."""
+    chains: Sequence[tuple[int, ...]] = list(fonts.chains.values())
     missing = []
     for position in np.flatnonzero(glyph == 0):
         char = int(chars[position])
-        chain = fonts.chains[texts[owner[position]].role]
-        able = (index for index in chain if char < CMAP_SIZE and fonts.cmap[index, char])
+        able = (index for index in chains[roles[position]] if char < CMAP_SIZE and fonts.cmap[index, char])
         index = next(able, None)
         if index is None:
             missing.append((int(owner[position]), chr(char)))
@@ -132,8 +199,3 @@ def _fall_back(
             face[position] = index
             glyph[position] = fonts.cmap[index, char]
     return missing
-
-
-def _halve(doubled: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return numerators of twice a length as whole µm, halves up."""
-    return (doubled + _DENOMINATOR) // (2 * _DENOMINATOR)

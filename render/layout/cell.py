@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from render.display.resolve import Align
+from render.display.resolve import Align, TextStyle, text_style
 from render.errors import Fault
+from render.fonts.book import FontBook
 from render.fonts.face import ADVANCE_PER_EM
 from render.layout.text import Advances, break_lines, widest
 from render.templates.spec import Cell
@@ -14,49 +15,72 @@ YEN = "¥"
 SYMBOL_ROLE = "mono"
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """A value set in its cell: which of the cell's fits holds it, and its lines."""
+class Placement(NamedTuple):
+    """One of a cell's fits, ready for the display list.
 
-    fit: int
-    lines: tuple[str, ...]
+    ``limit`` is the widest text in 1/ADVANCE_PER_EM em; ``symbol`` and ``symbol_um`` are the style and the width of the
+    ¥ sign, which an amount of money has before it.
+    """
+
+    style: TextStyle
+    baseline_um: int
+    pitch_um: int
+    lines: int
+    limit: int
+    symbol: TextStyle
+    symbol_um: int
+
+
+Setting = tuple[Placement, tuple[str, ...]]
+"""A value set in its cell: by which of the cell's fits, and its lines."""
 
 
 class CellSetter:
     """Sets values in one cell, or in one column of the table; what does not depend on the value is worked out once."""
 
-    def __init__(self, cell: Cell, advances: Advances, symbol_advance: int) -> None:
+    def __init__(self, cell: Cell, fonts: FontBook, advances: Advances, symbol_advance: int) -> None:
         left, _, right, _ = cell.box_um
+        placements = []
+        for fit, baseline in zip(cell.fits, cell.baselines_um, strict=True):
+            # Rounded up, so that sign and number together never exceed the cell.
+            symbol_um = -(-symbol_advance * fit.symbol_um // ADVANCE_PER_EM)
+            placements.append(
+                Placement(
+                    style=text_style(fonts, cell.role, fit.size_um, cell.align),
+                    baseline_um=baseline,
+                    pitch_um=fit.pitch_um,
+                    lines=fit.lines,
+                    limit=widest(right - left - symbol_um, fit.size_um),
+                    symbol=text_style(fonts, SYMBOL_ROLE, fit.symbol_um, cell.align),
+                    symbol_um=symbol_um,
+                )
+            )
         self.cell = cell
-        self._advances = advances
-        # Rounded up, so that sign and number together never exceed the cell.
-        self._symbol_um = tuple(-(-symbol_advance * fit.symbol_um // ADVANCE_PER_EM) for fit in cell.fits)
-        self._limits = tuple(
-            (index, fit.lines, widest(right - left - symbol_um, fit.size_um))
-            for index, (fit, symbol_um) in enumerate(zip(cell.fits, self._symbol_um, strict=True))
-        )
+        self.tag = cell.tag
         self.anchor_um = {Align.LEFT: left, Align.CENTER: (left + right) // 2, Align.RIGHT: right}[cell.align]
+        self._placements = tuple(placements)
+        self._advances = advances
 
     def set(self, text: str) -> Setting | None:
         """Return the first setting that holds the text, None where there is none."""
         width = self._advances.width(text)
         is_one_line = "\n" not in text
-        for index, lines, limit in self._limits:
-            if is_one_line and width <= limit:
-                return Setting(index, (text,))
-            if lines == 1:
+        for placement in self._placements:
+            if is_one_line and width <= placement.limit:
+                return placement, (text,)
+            if placement.lines == 1:
                 continue
-            broken = break_lines(text, self._advances, limit)
-            if broken is not None and (lines == 0 or len(broken) <= lines):
-                return Setting(index, tuple(broken))
+            broken = break_lines(text, self._advances, placement.limit)
+            if broken is not None and (placement.lines == 0 or len(broken) <= placement.lines):
+                return placement, tuple(broken)
         return None
 
-    def money_anchors(self, number: str, fit: int) -> tuple[int, int]:
+    def money_anchors(self, number: str, placement: Placement) -> tuple[int, int]:
         """Return where the ¥ sign and the number after it are anchored; one ends exactly where the other begins."""
         if self.cell.align is Align.RIGHT:
-            width = -(-self._advances.width(number) * self.cell.fits[fit].size_um // ADVANCE_PER_EM)
+            width = -(-self._advances.width(number) * placement.style.size_um // ADVANCE_PER_EM)
             return self.anchor_um - width, self.anchor_um
-        return self.anchor_um, self.anchor_um + self._symbol_um[fit]
+        return self.anchor_um, self.anchor_um + placement.symbol_um
 
     def overflow(self, path: str, text: str) -> Fault:
         """Describe a text that no setting holds."""

@@ -9,9 +9,9 @@ from render.display.builder import DisplayListBuilder
 from render.display.list import DisplayList
 from render.errors import ContentOverflow, Fault
 from render.layout.bounds import page_kind
-from render.layout.cell import SYMBOL_ROLE, YEN, CellSetter, Setting
+from render.layout.cell import YEN, Setting
 from render.layout.paging import Fragment, paginate
-from render.layout.plan import COLUMNS, Plan, plan_of
+from render.layout.plan import Plan, line_tags, plan_of
 from render.layout.qr import qr_rects
 from render.layout.wording import (
     UNTAXED,
@@ -48,25 +48,25 @@ class _Layout:
 
     def __init__(self, invoice: Invoice, template: Template) -> None:
         self._invoice = invoice
-        self._template = template
+        self._spec = template.spec
         self._plan: Plan = plan_of(template)
         self._builder = DisplayListBuilder(template.resources.fonts)
         self._faults: list[Fault] = []
 
     def run(self) -> DisplayList:
-        invoice, spec = self._invoice, self._template.spec
+        invoice, spec, builder = self._invoice, self._spec, self._builder
         qr = qr_rects(invoice.qr_text, spec.qr_box_um)
         lines = [self._set_line(index, line) for index, line in enumerate(invoice.lines)]
         pages = paginate(
-            [max(len(setting.lines) for setting in line) for line in lines],
+            [max([len(setting[1]) for setting in line if setting is not None], default=1) for line in lines],
             [line.role is LineRole.DISCOUNT for line in invoice.lines],
             spec.paging,
         )
-        ink = self._builder.paint(*_BLACK)
+        ink = builder.paint(*_BLACK)
         for index, page in enumerate(pages):
             kind = page_kind(index, len(pages))
-            self._builder.page(*spec.page_um, base=self._plan.bases[kind])
-            self._builder.rects(qr, paint=ink, tag="qr_text")
+            builder.page(*spec.page_um, base=self._plan.bases[kind])
+            builder.rects(qr, paint=ink, tag="qr_text")
             self._draw_head()
             if len(pages) > 1:
                 self._draw("page_number", f"共{len(pages)}页 第{index + 1}页")
@@ -81,7 +81,7 @@ class _Layout:
             # A value on every page is reported once.
             faults = tuple(dict.fromkeys(self._faults))
             raise ContentOverflow("the invoice does not fit its form.", faults=faults)
-        return self._builder.freeze()
+        return builder.freeze()
 
     def _draw_head(self) -> None:
         invoice = self._invoice
@@ -113,56 +113,51 @@ class _Layout:
         else:
             self._draw(f"{cell}.tax", UNTAXED)
 
-    def _set_line(self, index: int, line: Line) -> tuple[Setting, ...]:
-        """Set a line's values in the columns of the table."""
-        settings = []
-        for name, setter, text in zip(COLUMNS, self._plan.columns, line_texts(line), strict=True):
-            setting = setter.set(text)
-            if setting is None:
-                self._faults.append(setter.overflow(f"lines[{index}].{name}", text))
-                setting = Setting(0, ("",))
+    def _set_line(self, index: int, line: Line) -> list[Setting | None]:
+        """Set a line's values in the columns of the table; None where there is nothing to print."""
+        settings: list[Setting | None] = []
+        for column, (setter, text) in enumerate(zip(self._plan.columns, line_texts(line), strict=True)):
+            setting = setter.set(text) if text else None
+            if setting is None and text:
+                self._faults.append(setter.overflow(line_tags(index)[column], text))
             settings.append(setting)
-        return tuple(settings)
+        return settings
 
-    def _draw_fragment(self, fragment: Fragment, line: tuple[Setting, ...]) -> None:
-        table = self._template.spec.table
+    def _draw_fragment(self, fragment: Fragment, line: Sequence[Setting | None]) -> None:
+        table, builder = self._spec.table, self._builder
         first_row, last_row = fragment.first_row, fragment.first_row + fragment.rows
-        top = table.top_um + fragment.at_row * table.row_pitch_um
-        prefix = f"lines[{fragment.line}]."
-        for name, setter, setting in zip(COLUMNS, self._plan.columns, line, strict=True):
-            baseline = top + setter.cell.baselines_um[setting.fit]
-            shown = setting.lines[first_row:last_row]
-            self._place(setter, setting.fit, shown, baseline, table.row_pitch_um, prefix + name)
+        top, pitch = table.top_um + fragment.at_row * table.row_pitch_um, table.row_pitch_um
+        for setter, setting, tag in zip(self._plan.columns, line, line_tags(fragment.line), strict=True):
+            if setting is None:
+                continue
+            placement, texts = setting
+            paint, baseline = builder.paint(*setter.cell.color), top + placement.baseline_um
+            for text in texts[first_row:last_row]:
+                builder.place(placement.style, setter.anchor_um, baseline, text, paint, tag)
+                baseline += pitch
 
     def _draw(self, name: str, text: str) -> None:
         """Print a value in its cell."""
-        setter = self._plan.cells[name]
-        cell, setting = setter.cell, setter.set(text)
+        setter, builder = self._plan.cells[name], self._builder
+        setting = setter.set(text)
         if setting is None:
-            self._faults.append(setter.overflow(cell.tag, text))
+            self._faults.append(setter.overflow(setter.tag, text))
             return
-        fit = setting.fit
-        self._place(setter, fit, setting.lines, cell.baselines_um[fit], cell.fits[fit].pitch_um, cell.tag)
+        placement, texts = setting
+        paint, baseline = builder.paint(*setter.cell.color), placement.baseline_um
+        for line in texts:
+            builder.place(placement.style, setter.anchor_um, baseline, line, paint, setter.tag)
+            baseline += placement.pitch_um
 
     def _draw_money(self, name: str, amount: Decimal) -> None:
         """Print a sum with its ¥ sign directly before it."""
-        setter, text = self._plan.cells[name], money_text(amount)
-        cell, setting = setter.cell, setter.set(text)
+        setter, builder, text = self._plan.cells[name], self._builder, money_text(amount)
+        setting = setter.set(text)
         if setting is None:
-            self._faults.append(setter.overflow(cell.tag, text))
+            self._faults.append(setter.overflow(setter.tag, text))
             return
-        fit, baseline = cell.fits[setting.fit], cell.baselines_um[setting.fit]
-        symbol_x, number_x = setter.money_anchors(text, setting.fit)
-        paint, tag, align = self._builder.paint(*cell.color), cell.tag, cell.align
-        self._builder.text(SYMBOL_ROLE, fit.symbol_um, symbol_x, baseline, YEN, paint=paint, tag=tag, align=align)
-        self._builder.text(cell.role, fit.size_um, number_x, baseline, text, paint=paint, tag=tag, align=align)
-
-    def _place(
-        self, setter: CellSetter, fit: int, lines: Sequence[str], baseline_um: int, pitch_um: int, tag: str
-    ) -> None:
-        """Place lines of text below one another."""
-        cell, builder = setter.cell, self._builder
-        paint, size, x = builder.paint(*cell.color), cell.fits[fit].size_um, setter.anchor_um
-        for line in lines:
-            builder.text(cell.role, size, x, baseline_um, line, paint=paint, tag=tag, align=cell.align)
-            baseline_um += pitch_um
+        placement, _ = setting
+        symbol_x, number_x = setter.money_anchors(text, placement)
+        paint, baseline = builder.paint(*setter.cell.color), placement.baseline_um
+        builder.place(placement.symbol, symbol_x, baseline, YEN, paint, setter.tag)
+        builder.place(placement.style, number_x, baseline, text, paint, setter.tag)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
 from render.layout.cell import SYMBOL_ROLE, YEN, CellSetter
 from render.layout.text import Advances
 from render.templates.registry import Template
-from render.templates.spec import PageKind
+from render.templates.spec import Cell, PageKind
 
 _KEPT_PLANS = 32
+_KEPT_LINE_TAGS = 2048
 
 COLUMNS = ("name", "spec", "unit", "quantity", "unit_price", "amount", "rate", "tax")
 """Columns of the item table, by the field of a line that each prints."""
@@ -21,13 +23,14 @@ class Plan:
     """A template prepared for layout.
 
     Attributes:
-        cells: setters by cell name; ``columns``: of the item table, in the order of COLUMNS.
+        cells: setters by cell name.
+        columns: of the item table, in the order of COLUMNS.
         bases: background of each kind of page.
     """
 
-    cells: dict[str, CellSetter]
+    cells: Mapping[str, CellSetter]
     columns: tuple[CellSetter, ...]
-    bases: dict[PageKind, str]
+    bases: Mapping[PageKind, str]
 
 
 @lru_cache(maxsize=_KEPT_PLANS)
@@ -36,9 +39,18 @@ def plan_of(template: Template) -> Plan:
     fonts, spec = template.resources.fonts, template.spec
     advances = {role: Advances(fonts, role) for role in fonts.chains}
     symbol = advances[SYMBOL_ROLE][YEN]
-    columns = spec.table.columns
+
+    def prepare(cell: Cell) -> CellSetter:
+        return CellSetter(cell, fonts, advances[cell.role], symbol)
+
     return Plan(
-        cells={name: CellSetter(cell, advances[cell.role], symbol) for name, cell in spec.cells.items()},
-        columns=tuple(CellSetter(columns[name], advances[columns[name].role], symbol) for name in COLUMNS),
-        bases=dict(template.bases),
+        cells={name: prepare(cell) for name, cell in spec.cells.items()},
+        columns=tuple(prepare(spec.table.columns[name]) for name in COLUMNS),
+        bases=template.bases,
     )
+
+
+@lru_cache(maxsize=_KEPT_LINE_TAGS)
+def line_tags(line: int) -> tuple[str, ...]:
+    """Return the tags of a line's values, in the order of COLUMNS."""
+    return tuple(f"lines[{line}].{name}" for name in COLUMNS)

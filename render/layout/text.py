@@ -23,6 +23,8 @@ class Advances(dict[str, int]):
     def __init__(self, fonts: FontBook, role: str) -> None:
         super().__init__()
         self._chain = [fonts.faces[index] for index in fonts.chains[role]]
+        widths = {self[char] for char in map(chr, range(0x20, 0x7F))}
+        self._ascii = widths.pop() if len(widths) == 1 else None
 
     def __missing__(self, char: str) -> int:
         face = next((face for face in self._chain if face.has(char)), None)
@@ -32,6 +34,8 @@ class Advances(dict[str, int]):
 
     def width(self, text: str) -> int:
         """Return the width of a text in 1/ADVANCE_PER_EM em."""
+        if self._ascii is not None and text.isascii() and text.isprintable():
+            return len(text) * self._ascii
         return sum(map(self.__getitem__, text))
 
 

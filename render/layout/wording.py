@@ -34,7 +34,9 @@ def rate_text(line: Line) -> str:
 
 def money_text(amount: Decimal) -> str:
     """Return a sum of money with two decimals, without thousands separators; red ones keep their minus sign."""
-    return f"{amount:.2f}"
+    text = str(amount)
+    # Plain notation with two decimals is what the model delivers; anything else is formatted, which takes longer.
+    return text if text[-3:-2] == "." else f"{amount:.2f}"
 
 
 def tax_text(line: Line) -> str:
