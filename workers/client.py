@@ -14,7 +14,7 @@ from kombu.exceptions import KombuError
 
 from render.errors import BrokerError, Fault, InputError
 from render.sign.sm3 import sm3_hex
-from render.store.api import Store
+from render.store.api import Store, blob_key
 from workers.app import create_app
 from workers.broker import require_embedded
 from workers.config import WorkerSettings
@@ -182,7 +182,7 @@ class PoolClient:
         if text and len(text) <= self.settings.inline_chars:
             return msgspec.structs.replace(job, invoice=text)
         digest = f"sm3:{sm3_hex(data)}"
-        self.records.put_blob(data, digest)
+        self.records.store.put_if_absent(blob_key(digest), data)
         return msgspec.structs.replace(job, invoice=None, payload=PayloadRef(digest=digest, size=len(data)))
 
     def _chunks(self, jobs: Sequence[Job]) -> Iterator[Chunk]:

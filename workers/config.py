@@ -38,7 +38,7 @@ class WorkerSettings:
         chunks_per_child: a child is replaced after so many messages.
         soft_shutdown_s: how long running chunks may take to finish when a worker is stopped in a hurry.
         broker_timeout_s: how long a connection attempt or an answer of the broker may take.
-        store_threads: how many objects a worker writes at a time, since each waits for the disk.
+        store_threads: how many objects a worker reads at a time.
         values: every ``KAIPIAO_*`` value as given, for the engine.
     """
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import render
 from render.errors import InputError, KaipiaoError, StoreError
 from render.model.invoice import Media
+from render.store.api import blob_key
 from workers.engine import Engine
 from workers.errors import JobExpired
 from workers.idempotency import Identity, idempotency_key
@@ -21,7 +23,7 @@ from workers.records import Records
 from workers.retry import MAX_DELAY_S, GiveUp, TryAgain, action_for
 
 if TYPE_CHECKING:
-    from render.pipeline import RenderResult
+    from render.pipeline import Output, RenderResult
 
 
 @dataclass(slots=True)
@@ -76,7 +78,7 @@ class ChunkRunner:
     Args:
         engine: returns the process's engine; may raise where this machine cannot render.
         ladder_s: waits before the next attempts, see :mod:`workers.retry`.
-        threads: how many objects are written at a time.
+        threads: how many objects are read at a time.
     """
 
     def __init__(
@@ -92,7 +94,7 @@ class ChunkRunner:
         self._records = records
         self._log = log
         self._ladder_s = tuple(ladder_s)
-        self._writers = ThreadPoolExecutor(threads, thread_name_prefix="store")
+        self._readers = ThreadPoolExecutor(threads, thread_name_prefix="store")
 
     def run(self, chunk: Chunk, *, redelivered: bool = False) -> ChunkReport:
         """Carry out every job that was not carried out before; one job's fault never fails another.
@@ -120,7 +122,7 @@ class ChunkRunner:
             waiting = [task for task in waiting if first[task.key] is not task]
             self._each(waiting, self._look_up)
             waiting = [task for task in waiting if task.is_open]
-        self._each([task for task in tasks if task.receipt], self._finish)
+        self._finish(tasks)
         report = ChunkReport()
         for task in tasks:
             self._settle(task, chunk, report)
@@ -128,7 +130,7 @@ class ChunkRunner:
 
     def _each(self, tasks: Iterable[_Task], step: Callable[[_Task], None]) -> None:
         """Take a step for many jobs at a time: most of it is waiting for the store."""
-        list(self._writers.map(lambda task: task.attempt(step), tasks))
+        list(self._readers.map(lambda task: task.attempt(step), tasks))
 
     def _recall(self, task: _Task) -> None:
         task.has_ended = self._records.outcome(task.job.job_id) is not None
@@ -178,31 +180,36 @@ class ChunkRunner:
                 task.error = error if isinstance(error, KaipiaoError) else _unexpected(error)
             return
         for task, result in zip(tasks, results, strict=True):
-            task.result = result
-        self._each(tasks, self._store)
+            task.result, task.error = result, result.error
+        self._commit([task for task in tasks if task.error is None])
 
-    def _store(self, task: _Task) -> None:
+    def _commit(self, tasks: Sequence[_Task]) -> None:
+        """Store what was rendered, then the receipts: a receipt exists only if all its outputs do."""
+        start = time.perf_counter()
+        stored = self._records.put_blobs(
+            {output.digest: output.data for task in tasks if task.result for output in task.result.outputs}
+        )
+        share_ms = round((time.perf_counter() - start) * 1000 / len(tasks), 3) if tasks else 0.0
+        receipts: list[tuple[_Task, Receipt]] = []
+        for task in tasks:
+            task.attempt(lambda task: receipts.append((task, self._receipt(task, stored, share_ms))))
+        standing = self._records.commit([receipt for _, receipt in receipts])
+        for (task, receipt), stands in zip(receipts, standing, strict=True):
+            if isinstance(stands, Receipt):
+                task.attempt(partial(self._accept, standing=stands))
+                task.is_fresh = stands is receipt
+            else:
+                task.error = stands
+
+    def _receipt(self, task: _Task, stored: Mapping[str, bool | StoreError], stored_ms: float) -> Receipt:
         result, identity = task.result, task.identity
         if result is None or identity is None:
             raise KaipiaoError("a job reached the store without a result.", hint="Please report this defect.")
-        if result.error is not None:
-            raise result.error
-        start = time.perf_counter()
-        outputs = tuple(
-            OutputReceipt(
-                name=output.name,
-                kind=output.kind,
-                media_type=output.media_type,
-                key=self._records.put_blob(output.data, output.digest),
-                digest=output.digest,
-                size=len(output.data),
-                backend=output.backend,
-                signer=output.signer,
-            )
-            for output in result.outputs
-        )
-        stored_ms = round((time.perf_counter() - start) * 1000, 3)
-        receipt = Receipt(
+        for output in result.outputs:
+            outcome = stored[output.digest]
+            if isinstance(outcome, StoreError):
+                raise outcome
+        return Receipt(
             key=task.key,
             job_id=task.job.job_id,
             number=identity.number,
@@ -212,18 +219,16 @@ class ChunkRunner:
             template_digest=result.template_digest,
             engine_version=render.__version__,
             dpi=task.job.dpi,
-            outputs=outputs,
+            outputs=tuple(_output_receipt(output) for output in result.outputs),
             warnings=tuple(fault.rule for fault in result.warnings),
             stage_ms={**result.stage_ms, "store": stored_ms},
             created=self._records.clock(),
         )
-        standing = self._records.commit(receipt)
-        self._accept(task, standing)
-        task.is_fresh = standing is receipt
 
-    def _finish(self, task: _Task) -> None:
-        if task.receipt is not None:
-            self._records.finish(task.job, task.receipt)
+    def _finish(self, tasks: Sequence[_Task]) -> None:
+        done = [(task.job, task.receipt) for task in tasks if task.receipt is not None]
+        for task, error in zip([task for task in tasks if task.receipt], self._records.finish(done), strict=True):
+            task.error = error
 
     def _settle(self, task: _Task, chunk: Chunk, report: ChunkReport) -> None:
         """Count a job, write its canonical log line, and decide about another attempt."""
@@ -282,6 +287,19 @@ class ChunkRunner:
             backend=sorted({output.backend for output in receipt.outputs}),
             stage_ms=receipt.stage_ms,
         )
+
+
+def _output_receipt(output: Output) -> OutputReceipt:
+    return OutputReceipt(
+        name=output.name,
+        kind=output.kind,
+        media_type=output.media_type,
+        key=blob_key(output.digest),
+        digest=output.digest,
+        size=len(output.data),
+        backend=output.backend,
+        signer=output.signer,
+    )
 
 
 def _unexpected(error: Exception) -> KaipiaoError:

@@ -9,7 +9,7 @@ audit/conflicts/<key>-<job>.json   refused attempts to issue other content under
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
 
@@ -26,6 +26,10 @@ Clock = Callable[[], datetime]
 _Record = TypeVar("_Record", bound=Struct)
 
 
+def _receipt_key(key: str) -> str:
+    return f"receipts/{key}.json"
+
+
 class Records:
     """Reads and writes the records of jobs; ``clock`` gives the time that is written into them."""
 
@@ -33,11 +37,11 @@ class Records:
         self.store = store
         self.clock = clock
 
-    def put_blob(self, data: bytes, digest: str | None = None) -> str:
-        """Store bytes by content and return their key."""
-        key = blob_key(digest or f"sm3:{sm3_hex(data)}")
-        self.store.put_if_absent(key, data)
-        return key
+    def put_blobs(self, blobs: Mapping[str, bytes]) -> dict[str, bool | StoreError]:
+        """Store bytes by their digests; the results stand under the digests."""
+        keys = {blob_key(digest): digest for digest in blobs}
+        results = self.store.put_many({key: blobs[digest] for key, digest in keys.items()})
+        return {keys[key]: result for key, result in results.items()}
 
     def payload(self, reference: PayloadRef) -> bytes:
         """Return the document that a job refers to.
@@ -52,18 +56,20 @@ class Records:
 
     def receipt(self, key: str) -> Receipt | None:
         """Return the receipt of an idempotency key, if the work was done."""
-        return self._read(f"receipts/{key}.json", Receipt)
+        return self._read(_receipt_key(key), Receipt)
 
-    def commit(self, receipt: Receipt) -> Receipt:
-        """File a receipt and return the one that stands: this one, or that of whoever was first."""
+    def commit(self, receipts: Sequence[Receipt]) -> list[Receipt | StoreError]:
+        """File receipts and return, for each, the one that stands: itself, or that of whoever was first."""
+        results = self.store.put_many({_receipt_key(receipt.key): encode_record(receipt) for receipt in receipts})
+        return [self._standing(receipt, results[_receipt_key(receipt.key)]) for receipt in receipts]
+
+    def _standing(self, receipt: Receipt, result: bool | StoreError) -> Receipt | StoreError:  # noqa: FBT001 a result
+        if not isinstance(result, StoreConflict):
+            return result if isinstance(result, StoreError) else receipt
         try:
-            self.store.put_if_absent(f"receipts/{receipt.key}.json", encode_record(receipt))
-        except StoreConflict:
-            standing = self.receipt(receipt.key)
-            if standing is None:
-                raise
-            return standing
-        return receipt
+            return self.receipt(receipt.key) or result
+        except StoreError as error:
+            return error
 
     def refuse_conflict(self, standing: Receipt, job: Job, content: str) -> ContentConflict:
         """Write the audit entry of a conflict and return the error for the job."""
@@ -81,10 +87,20 @@ class Records:
             hint="Nothing was overwritten. Check which of the two is right; a changed invoice needs a new number.",
         )
 
-    def finish(self, job: Job, receipt: Receipt) -> None:
-        """Write down that a job is done, and by which receipt."""
-        duplicate = receipt.job_id != job.job_id
-        self._put_first(f"jobs/{job.job_id}.json", Outcome(job_id=job.job_id, receipt=receipt.key, duplicate=duplicate))
+    def finish(self, done: Sequence[tuple[Job, Receipt]]) -> list[StoreError | None]:
+        """Write down that jobs are done, and by which receipt; return what went wrong with each."""
+        outcomes = {
+            f"jobs/{job.job_id}.json": encode_record(
+                Outcome(job_id=job.job_id, receipt=receipt.key, duplicate=receipt.job_id != job.job_id)
+            )
+            for job, receipt in done
+        }
+        results = self.store.put_many(outcomes).values()
+        # A job that comes again finds its outcome written, perhaps by another receipt. The first one stands.
+        return [
+            result if isinstance(result, StoreError) and not isinstance(result, StoreConflict) else None
+            for result in results
+        ]
 
     def fail(self, job_id: str, error: KaipiaoError, attempts: int) -> None:
         """Write down why a job failed; the first record stands."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -58,8 +58,32 @@ class Store:
                 return True
             existing = self._backend.get(key)
         if existing != data:
-            raise StoreConflict(f"{key} exists with other bytes.", hint="Nothing was overwritten.")
+            raise _conflict(key)
         return False
+
+    def put_many(self, objects: Mapping[str, bytes]) -> dict[str, bool | StoreError]:
+        """Create many objects at a fraction of the cost; each key's result is what put_if_absent returns or raises.
+
+        When this returns, all are durable that were created. Their order is not kept: what must be there before
+        something else is put goes into an earlier call.
+
+        Raises:
+            KeyRefused: a hostile key; nothing was written.
+        """
+        created = self._backend.create_many({check_key(key): data for key, data in objects.items()})
+        return {key: self._settle(key, objects[key], result) for key, result in created.items()}
+
+    def _settle(self, key: str, data: bytes, created: bool | Exception) -> bool | StoreError:  # noqa: FBT001 a result
+        try:
+            with _failures(key):
+                if isinstance(created, Exception):
+                    raise created
+                existing = data if created else self._backend.get(key)
+            if existing != data:
+                raise _conflict(key)
+        except StoreError as error:
+            return error
+        return created
 
     def get(self, key: str) -> bytes:
         """Return an object's bytes.
@@ -100,6 +124,10 @@ class Store:
         with _failures(check_prefix(prefix)):
             keys = sorted(self._backend.list(prefix))
         yield from keys
+
+
+def _conflict(key: str) -> StoreConflict:
+    return StoreConflict(f"{key} exists with other bytes.", hint="Nothing was overwritten.")
 
 
 def _open(url: str) -> Backend:

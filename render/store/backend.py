@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -24,6 +24,9 @@ class Backend(Protocol):
 
     def create(self, key: str, data: bytes) -> bool:
         """Write a new object, durably, and return True; return False where the key exists."""
+
+    def create_many(self, objects: Mapping[str, bytes]) -> dict[str, bool | Exception]:
+        """Do the same for many objects at a time; what went wrong with one stands in its place."""
 
     def get(self, key: str) -> bytes:
         """Return the bytes of an object."""

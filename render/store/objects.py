@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import obstore
-from obstore.exceptions import AlreadyExistsError
+from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import MemoryStore, from_url
 
 from render.store.backend import Missing, ObjectHead
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
+
+
+WRITES_AT_A_TIME = 16
 
 
 class ObjectBackend:
@@ -28,6 +32,18 @@ class ObjectBackend:
         except AlreadyExistsError:
             return False
         return True
+
+    def create_many(self, objects: Mapping[str, bytes]) -> dict[str, bool | Exception]:
+        """Write new objects several at a time, since each waits for an answer."""
+
+        def create(item: tuple[str, bytes]) -> bool | Exception:
+            try:
+                return self.create(*item)
+            except (OSError, ValueError, BaseError) as error:
+                return error
+
+        with ThreadPoolExecutor(WRITES_AT_A_TIME, thread_name_prefix="store") as writers:
+            return dict(zip(objects, writers.map(create, objects.items()), strict=True))
 
     def get(self, key: str) -> bytes:
         """Return the bytes of an object."""

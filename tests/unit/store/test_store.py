@@ -85,6 +85,26 @@ def test_list_is_sorted_and_stays_below_its_folder(store):
     assert list(store.list("nothing")) == []
 
 
+def test_many_objects_are_put_at_once_each_with_its_own_result(store):
+    store.put_if_absent("a/equal", b"same")
+    store.put_if_absent("a/taken", b"first")
+    objects = {f"b/{number % 7}/{number}": b"%d" % number * 1000 for number in range(300)}
+    results = store.put_many(objects | {"a/equal": b"same", "a/taken": b"second"})
+    assert isinstance(results.pop("a/taken"), StoreConflict)
+    assert results.pop("a/equal") is False
+    assert results == dict.fromkeys(objects, True)
+    assert store.get("a/taken") == b"first"
+    assert {key: store.get(key) for key in objects} == objects
+    assert store.put_many(objects) == dict.fromkeys(objects, False)
+    assert store.put_many({}) == {}
+
+
+def test_a_hostile_key_among_many_writes_none(store):
+    with pytest.raises(KeyRefused):
+        store.put_many({"a": b"1", "b": b"2", "../c": b"3", "d": b"4", "e": b"5"})
+    assert list(store.list()) == []
+
+
 @pytest.mark.parametrize("key", HOSTILE_KEYS)
 def test_hostile_keys_are_refused_before_the_store_sees_them(store, key):
     for act in (lambda: store.put_if_absent(key, b"x"), lambda: store.get(key), lambda: store.exists(key)):
@@ -163,6 +183,49 @@ def test_a_failed_write_leaves_no_file(tmp_path, monkeypatch):
     assert files_below(tmp_path) == []
 
 
+def test_one_failed_write_among_many_fails_alone_and_leaves_no_file(tmp_path, monkeypatch):
+    store = Store(str(tmp_path))
+    real_write = os.write
+
+    def reject_long(descriptor, data):
+        if len(data) > 100:
+            raise OSError(errno.EFBIG, "File too large")
+        return real_write(descriptor, data)
+
+    monkeypatch.setattr(local.os, "write", reject_long)
+    results = store.put_many({"a": b"1", "b": b"x" * 101, "c": b"3", "d": b"4", "e": b"5"})
+    assert isinstance(results.pop("b"), StoreError)
+    assert results == dict.fromkeys("acde", True)
+    assert files_below(tmp_path) == ["a", "c", "d", "e"]
+
+
+@pytest.mark.parametrize("failing_flush", [1, 2])
+def test_a_failed_flush_fails_all_and_a_repetition_mends_it(tmp_path, monkeypatch, failing_flush):
+    store = Store(str(tmp_path))
+    real_flush = local._flush_file_system
+    calls = []
+
+    def fail_once(descriptor):
+        calls.append(descriptor)
+        if len(calls) == failing_flush:
+            raise OSError(errno.EIO, "Input/output error")
+        real_flush(descriptor)
+
+    monkeypatch.setattr(local, "_flush_file_system", fail_once)
+    objects = {name: name.encode() for name in "abcde"}
+    assert all(isinstance(result, StoreError) for result in store.put_many(objects).values())
+    assert all(isinstance(result, bool) for result in store.put_many(objects).values())
+    assert {key: store.get(key) for key in objects} == objects
+
+
+def test_no_name_is_given_before_the_bytes_are_on_the_disk(tmp_path, monkeypatch):
+    store = Store(str(tmp_path))
+    seen = []
+    monkeypatch.setattr(local, "_flush_file_system", lambda descriptor: seen.append(files_below(tmp_path)))
+    store.put_many(dict.fromkeys("abcde", b"x"))
+    assert seen == [[], ["a", "b", "c", "d", "e"]]
+
+
 def test_short_writes_are_continued(tmp_path, monkeypatch):
     real_write = os.write
     monkeypatch.setattr(local.os, "write", lambda descriptor, data: real_write(descriptor, bytes(data[:3])))
@@ -191,6 +254,8 @@ def test_file_systems_without_unnamed_files_get_whole_files_too(tmp_path):
     with pytest.raises(StoreConflict):
         store.put_if_absent("a/b", b"two")
     assert files_below(tmp_path) == ["a/b"]
+    assert store.put_many(dict.fromkeys("cdefg", b"x")) == dict.fromkeys("cdefg", True)
+    assert files_below(tmp_path) == ["a/b", "c", "d", "e", "f", "g"]
 
 
 @pytest.mark.usefixtures("no_unnamed_files")

@@ -7,7 +7,7 @@ import pytest
 
 from render.errors import ConfigError, StoreError
 from render.sign.sm3 import sm3_hex
-from render.store.api import Store
+from render.store.api import Store, blob_key
 from tests.workers.fake_engine import FakeEngine, document
 from workers.errors import EngineUnavailable
 from workers.execution import ChunkRunner
@@ -179,7 +179,8 @@ def test_a_payload_that_is_missing_or_damaged_is_tried_again(runner, records):
     digest = f"sm3:{sm3_hex(data)}"
     by_reference = Job(job_id="a", created=NOW, signing_time=NOW, payload=PayloadRef(digest=digest, size=len(data)))
     assert counts(runner.run(chunk(by_reference))) == (0, 0, 0, 1)
-    key = records.put_blob(b"x" * len(data), digest)
+    key = blob_key(digest)
+    records.store.put_if_absent(key, b"x" * len(data))
     assert counts(runner.run(chunk(by_reference))) == (0, 0, 0, 1)
     assert records.store.get(key) == b"x" * len(data)
 
@@ -189,8 +190,27 @@ def test_a_job_whose_failure_cannot_be_written_down_is_not_let_go(runner, record
         raise StoreError("no space.")
 
     monkeypatch.setattr(records.store, "put_if_absent", full)
+    monkeypatch.setattr(records.store, "put_many", lambda objects: dict.fromkeys(objects, StoreError("no space.")))
     report = runner.run(chunk(job("a", document(1, act="invalid")), job("b", document(2)), attempt=2))
     assert counts(report) == (0, 0, 0, 2)
     assert report.delay_s == 32.0
     monkeypatch.undo()
     assert counts(runner.run(chunk(*report.again, attempt=2))) == (1, 0, 1, 0)
+
+
+def test_a_receipt_is_put_only_after_all_its_outputs(runner, records, monkeypatch):
+    real_put = records.store.put_many
+    calls = []
+
+    def refuse_one_output(objects):
+        calls.append({key.split("/")[0] for key in objects})
+        results = real_put(objects)
+        refused = min(results) if calls == [{"sm3"}] else ""
+        return {key: StoreError("no space.") if key == refused else result for key, result in results.items()}
+
+    monkeypatch.setattr(records.store, "put_many", refuse_one_output)
+    report = runner.run(chunk(job("a", document(1)), job("b", document(2))))
+    assert counts(report) == (1, 0, 0, 1)
+    assert calls == [{"sm3"}, {"receipts"}, {"jobs"}]
+    assert len(list(records.store.list("receipts"))) == 1
+    assert counts(runner.run(chunk(*report.again, attempt=1))) == (1, 0, 0, 0)
