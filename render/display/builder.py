@@ -99,9 +99,10 @@ class DisplayListBuilder:
         """
         if not text:
             return
-        tags, texts = self._tags, self._texts
-        self._items.extend((_GLYPHS, len(texts.strings), paint, tags.setdefault(tag, len(tags))))
-        texts.add(style, x_um, baseline_um, text)
+        tags, strings = self._tags, self._texts.strings
+        self._items.extend((_GLYPHS, len(strings), paint, tags.setdefault(tag, len(tags))))
+        self._texts.numbers.extend((x_um, baseline_um, len(text), *style))
+        strings.append(text)
 
     def rects(self, rects_um: ArrayLike, *, paint: int, tag: str) -> None:
         """Fill rectangles, int[n,4] left, top, right, bottom, as one item."""

@@ -56,19 +56,20 @@ def text_style(
 
 @dataclass(slots=True)
 class TextTable:
-    """The texts of a document in the making: their strings, and beside each its numbers in one flat array."""
+    """The texts of a document in the making, none empty.
+
+    Attributes:
+        strings: what each says.
+        numbers: x, baseline, length, size, scale, alignment and role of one text after another.
+        steps: for some texts, by their index: advances that replace the font's, at most as many as characters.
+    """
 
     strings: list[str] = field(default_factory=list)
     numbers: array[int] = field(default_factory=lambda: array("q"))
     steps: dict[int, tuple[int, ...]] = field(default_factory=dict)
 
-    def add(self, style: TextStyle, x_um: int, baseline_um: int, text: str) -> None:
-        """Append a text that is not empty."""
-        self.numbers.extend((x_um, baseline_um, len(text), *style))
-        self.strings.append(text)
-
     def columns(self) -> NDArray[np.int64]:
-        """Return int64[7, n]: x, baseline, length, size, scale, alignment, role."""
+        """Return the numbers as int64[7, n]."""
         return np.frombuffer(self.numbers, np.int64).reshape(-1, _NUMBERS_PER_TEXT).T
 
 

@@ -38,7 +38,7 @@ Setting = tuple[Placement, tuple[str, ...]]
 class CellSetter:
     """Sets values in one cell, or in one column of the table; what does not depend on the value is worked out once."""
 
-    def __init__(self, cell: Cell, fonts: FontBook, advances: Advances, symbol_advance: int) -> None:
+    def __init__(self, cell: Cell, color: int, fonts: FontBook, advances: Advances, symbol_advance: int) -> None:
         left, _, right, _ = cell.box_um
         placements = []
         for fit, baseline in zip(cell.fits, cell.baselines_um, strict=True):
@@ -57,6 +57,7 @@ class CellSetter:
             )
         self.cell = cell
         self.tag = cell.tag
+        self.color = color
         self.anchor_um = {Align.LEFT: left, Align.CENTER: (left + right) // 2, Align.RIGHT: right}[cell.align]
         self._placements = tuple(placements)
         self._advances = advances

@@ -51,6 +51,8 @@ class _Layout:
         self._spec = template.spec
         self._plan: Plan = plan_of(template)
         self._builder = DisplayListBuilder(template.resources.fonts)
+        self._ink = self._builder.paint(*_BLACK)
+        self._paints = [self._builder.paint(*color) for color in self._plan.colors]
         self._faults: list[Fault] = []
 
     def run(self) -> DisplayList:
@@ -62,11 +64,10 @@ class _Layout:
             [line.role is LineRole.DISCOUNT for line in invoice.lines],
             spec.paging,
         )
-        ink = builder.paint(*_BLACK)
         for index, page in enumerate(pages):
             kind = page_kind(index, len(pages))
             builder.page(*spec.page_um, base=self._plan.bases[kind])
-            builder.rects(qr, paint=ink, tag="qr_text")
+            builder.rects(qr, paint=self._ink, tag="qr_text")
             self._draw_head()
             if len(pages) > 1:
                 self._draw("page_number", f"共{len(pages)}页 第{index + 1}页")
@@ -131,7 +132,7 @@ class _Layout:
             if setting is None:
                 continue
             placement, texts = setting
-            paint, baseline = builder.paint(*setter.cell.color), top + placement.baseline_um
+            paint, baseline = self._paints[setter.color], top + placement.baseline_um
             for text in texts[first_row:last_row]:
                 builder.place(placement.style, setter.anchor_um, baseline, text, paint, tag)
                 baseline += pitch
@@ -144,7 +145,7 @@ class _Layout:
             self._faults.append(setter.overflow(setter.tag, text))
             return
         placement, texts = setting
-        paint, baseline = builder.paint(*setter.cell.color), placement.baseline_um
+        paint, baseline = self._paints[setter.color], placement.baseline_um
         for line in texts:
             builder.place(placement.style, setter.anchor_um, baseline, line, paint, setter.tag)
             baseline += placement.pitch_um
@@ -158,6 +159,6 @@ class _Layout:
             return
         placement, _ = setting
         symbol_x, number_x = setter.money_anchors(text, placement)
-        paint, baseline = builder.paint(*setter.cell.color), placement.baseline_um
+        paint, baseline = self._paints[setter.color], placement.baseline_um
         builder.place(placement.symbol, symbol_x, baseline, YEN, paint, setter.tag)
         builder.place(placement.style, number_x, baseline, text, paint, setter.tag)

@@ -9,7 +9,7 @@ from functools import lru_cache
 from render.layout.cell import SYMBOL_ROLE, YEN, CellSetter
 from render.layout.text import Advances
 from render.templates.registry import Template
-from render.templates.spec import Cell, PageKind
+from render.templates.spec import Cell, Color, PageKind
 
 _KEPT_PLANS = 32
 _KEPT_LINE_TAGS = 2048
@@ -25,11 +25,13 @@ class Plan:
     Attributes:
         cells: setters by cell name.
         columns: of the item table, in the order of COLUMNS.
+        colors: of the values; setters name them by place.
         bases: background of each kind of page.
     """
 
     cells: Mapping[str, CellSetter]
     columns: tuple[CellSetter, ...]
+    colors: tuple[Color, ...]
     bases: Mapping[PageKind, str]
 
 
@@ -39,13 +41,15 @@ def plan_of(template: Template) -> Plan:
     fonts, spec = template.resources.fonts, template.spec
     advances = {role: Advances(fonts, role) for role in fonts.chains}
     symbol = advances[SYMBOL_ROLE][YEN]
+    colors = tuple(dict.fromkeys(cell.color for cell in (*spec.cells.values(), *spec.table.columns.values())))
 
     def prepare(cell: Cell) -> CellSetter:
-        return CellSetter(cell, fonts, advances[cell.role], symbol)
+        return CellSetter(cell, colors.index(cell.color), fonts, advances[cell.role], symbol)
 
     return Plan(
         cells={name: prepare(cell) for name, cell in spec.cells.items()},
         columns=tuple(prepare(spec.table.columns[name]) for name in COLUMNS),
+        colors=colors,
         bases=template.bases,
     )
 

@@ -34,7 +34,8 @@ class Advances(dict[str, int]):
 
     def width(self, text: str) -> int:
         """Return the width of a text in 1/ADVANCE_PER_EM em."""
-        if self._ascii is not None and text.isascii() and text.isprintable():
+        # Control characters count like others here; none has a glyph, so none is ever printed.
+        if self._ascii is not None and text.isascii():
             return len(text) * self._ascii
         return sum(map(self.__getitem__, text))
 
