@@ -10,7 +10,7 @@ PYTEST ?=
 DEMO ?=
 # The case that `make bench` measures; `python -m bench list` names all.
 CASE ?= stages
-TEST_SECONDS ?= 480
+TEST_SECONDS ?= 900
 CONTRACT_SECONDS ?= 900
 UV ?= uv
 
