@@ -13,8 +13,10 @@ from jsonschema import Draft202012Validator
 
 from render.errors import Fault, InputError
 from render.model.einvoice import write_einvoice
+from render.model.faults import Findings
 from render.model.fields import NUMBER
 from render.model.invoice import Invoice, LineRole, Media
+from render.model.json_reader import _read_any, _read_plain
 from render.model.read import read_invoice
 from render.model.schema import json_schema
 from render.model.text import find_forbidden
@@ -204,12 +206,23 @@ def test_mutated_json_is_read_by_the_rules_or_refused_with_faults(document: obje
         assert VALIDATOR.is_valid(document)
         assert NUMBER.fullmatch(invoice.number)
         assert all(find_forbidden(text) < 0 for text in (invoice.remark, invoice.clerk, invoice.seller.name))
-    # The fast and the full reader answer alike, but that lone surrogates exist in escaped JSON alone.
+    # Both spellings are answered alike, but that lone surrogates exist in escaped JSON alone.
     if not any(fault.rule == "document.encoding" for fault in plain[2]):
         assert plain[1:] == escaped[1:]
         assert (plain[0] is None) == (invoice is None)
         if plain[0] is not None and invoice is not None:
             assert replace(plain[0], source=None) == replace(invoice, source=None)
+
+
+@settings(many, max_examples=300)
+@given(document=st.one_of(mutations(), documents()), is_escaped=st.booleans())
+def test_the_fast_reader_takes_only_what_the_full_one_reads_alike(document: object, *, is_escaped: bool) -> None:
+    data = encode(document, is_escaped=is_escaped)
+    fast = _read_plain(data)
+    if fast is not None:
+        findings = Findings()
+        assert fast == _read_any(data.decode(), findings)
+        assert findings.all() == ()
 
 
 @st.composite

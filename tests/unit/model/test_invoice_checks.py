@@ -89,6 +89,19 @@ CASES: dict[str, tuple[str, dict[str, Any], set[tuple[str, str]]]] = {
         {("remark", "red.remark")},
     ),
     "red whose remark has no room": ("red", {"remark": "长" * 440}, {("remark", "red.remark_too_long")}),
+    "red whose remark is too long by itself": ("red", {"remark": "长" * 451}, {("remark", "text.too_long")}),
+    "red of nothing": (
+        "red",
+        {
+            "lines.0.unit_price": "0",
+            "lines.0.amount": "0.00",
+            "lines.0.tax": "0.00",
+            "total_amount": "0.00",
+            "total_tax": "0.00",
+            "total": "0.00",
+        },
+        {("total", "red.sign")},
+    ),
     "red flag on a blue invoice": (
         "not_taxed",
         {"red": {"blue_number": "26312000000000000001", "confirmation": "1"}},

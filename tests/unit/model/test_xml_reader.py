@@ -1,12 +1,15 @@
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from render.errors import InvoiceInvalid, MalformedInput, Severity
+from render.model.einvoice import write_einvoice
 from render.model.invoice import InvoiceKind, LineRole, Treatment
 from render.model.read import read_invoice
 from render.model.xml_reader import MAX_TAGS
@@ -173,6 +176,7 @@ def test_a_long_prolog_costs_no_more_than_its_length() -> None:
         ("<TaxRate>0.09</TaxRate>", "<TaxRate>9%</TaxRate>", {("lines[1].rate", "line.rate")}),
         ("<TaxRate>0.09</TaxRate>", "<TaxRate>免税</TaxRate>", {("lines[1].tax", "line.untaxed_tax")}),
         ("<ItemName>*纸制品*示例复印纸</ItemName>", "<ItemName> </ItemName>", {("lines[0].name", "field.required")}),
+        ("郑示例", "郑示例\u3000", {("clerk", "text.outer_space")}),
         ("示例订单", "示例\u202e订单", {("remark", "text.forbidden_character")}),
         ("示例订单 ", "示例订单\n", {("remark", "text.forbidden_character")}),
         (
@@ -231,3 +235,24 @@ def test_a_red_invoice_without_a_reference_in_its_remark_is_refused(faults_of: F
 def test_a_number_that_runs_on_is_not_a_reference(faults_of: FaultsOf) -> None:
     text = (INVOICES / "red_exempt.xml").read_text("utf-8").replace("26992000000000000010", "269920000000000000100")
     assert faults_of(text.encode()) == {("red.blue_number", "field.required")}
+
+
+def test_a_confirmation_that_runs_on_is_not_one(faults_of: FaultsOf) -> None:
+    text = (INVOICES / "red_exempt.xml").read_text("utf-8").replace("99012607000000000001", "9" * 41)
+    assert faults_of(text.encode()) == {("red.confirmation", "field.required")}
+
+
+def test_a_lump_sum_on_a_red_invoice_is_no_discount() -> None:
+    text = (INVOICES / "red_exempt.xml").read_text("utf-8")
+    text = text.replace("<Quantity>-5</Quantity>", "").replace("<UnPrice>16.00</UnPrice>", "")
+    (line,) = read_invoice(text.encode()).invoice.lines
+    assert (line.role, line.amount) == (LineRole.NORMAL, Decimal("-80.00"))
+
+
+def test_a_negative_zero_is_no_discount(sample: Callable[[str], dict[str, Any]]) -> None:
+    document = sample("not_taxed")
+    document["lines"].append(document["lines"][0] | {"amount": "0.00"})
+    written = write_einvoice(read_invoice(json.dumps(document).encode()).invoice)
+    signed = written.replace(b"<Amount>0.00", b"<Amount>-0.00")
+    assert signed != written
+    assert [line.role for line in read_invoice(signed).invoice.lines] == [LineRole.NORMAL, LineRole.NORMAL]
