@@ -1,4 +1,4 @@
-"""QR symbols of version 4, level M, by table: some fifty times faster than encoding from scratch.
+"""QR symbols of version 4, level M, by table: tens of times faster than encoding from scratch.
 
 With version and mask given, every module of a QR symbol (ISO/IEC 18004) is a sum over GF(2) of contributions of single
 data bits: error correction is linear and placement is fixed. So the contribution of each half byte is worked out once,
@@ -8,7 +8,6 @@ standard's penalties (7.8.3), counted with shifts and population counts over who
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -26,6 +25,7 @@ _DATA_CODEWORDS = 64
 _BLOCKS = 2
 _BLOCK_DATA = _DATA_CODEWORDS // _BLOCKS
 _BLOCK_CORRECTION = 18
+_CODEWORDS = _DATA_CODEWORDS + _BLOCKS * _BLOCK_CORRECTION
 _FIELD_POLYNOMIAL = 0x11D
 _BYTE_MODE = 0x4
 _PADDING = (0xEC, 0x11)
@@ -110,21 +110,16 @@ class _Tables:
 
     def __init__(self) -> None:
         frames, region = _read_frames()
-        places = _places(region)
+        single_bits = _to_lanes(_spread(region)).reshape(_HALF_BYTES, 4, 2 * SIZE)
         contributions = np.zeros((_HALF_BYTES, 16, 2 * SIZE), np.uint64)
-        for half_byte in range(_HALF_BYTES):
-            place, is_low = divmod(half_byte, 2)
-            for bit in range(4):
-                modules = _spread(place, 1 << (bit + (0 if is_low else 4)), places)
-                # Every sum so far, with and without this bit.
-                contributions[half_byte, 1 << bit : 2 << bit] = contributions[half_byte, : 1 << bit] ^ _to_lanes(
-                    modules
-                )
+        for bit in range(4):
+            # Every sum so far, with and without this bit.
+            contributions[:, 1 << bit : 2 << bit] = contributions[:, : 1 << bit] ^ single_bits[:, bit, None]
         self.contributions = contributions.reshape(-1, 2 * SIZE)
         self.starts = np.arange(_HALF_BYTES, dtype=np.intp) * 16
         row, column = np.indices((SIZE, SIZE))
-        masks = (np.where(region, _mask(mask, row, column), frames[mask]) for mask in range(_MASKS))
-        self.patterns = np.stack([_to_lanes(mask) for mask in masks])
+        masks = [np.where(region, _mask(mask, row, column), frames[mask]) for mask in range(_MASKS)]
+        self.patterns = _to_lanes(np.stack(masks))
 
 
 @cache
@@ -133,11 +128,11 @@ def _tables() -> _Tables:
 
 
 def _to_lanes(modules: NDArray[np.bool_]) -> Lanes:
-    """Return bool[33, 33] as 33 rows and 33 columns."""
-    lanes = np.zeros((2 * SIZE, 64), np.uint8)
-    lanes[:SIZE, :SIZE] = modules
-    lanes[SIZE:, :SIZE] = modules.T
-    return np.packbits(lanes, axis=1, bitorder="little").view("<u8").ravel().astype(np.uint64)
+    """Return bool[n, 33, 33] as 33 rows and 33 columns each."""
+    lanes = np.zeros((len(modules), 2 * SIZE, 64), np.uint8)
+    lanes[:, :SIZE, :SIZE] = modules
+    lanes[:, SIZE:, :SIZE] = modules.transpose(0, 2, 1)
+    return np.packbits(lanes, axis=2, bitorder="little").view("<u8")[:, :, 0].astype(np.uint64)
 
 
 def _read_frames() -> tuple[list[NDArray[np.bool_]], NDArray[np.bool_]]:
@@ -157,28 +152,40 @@ def _read_frames() -> tuple[list[NDArray[np.bool_]], NDArray[np.bool_]]:
     return frames, region
 
 
-def _places(region: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Return row and column of each bit of the final message: column pairs from the right, up and down in turn."""
-    places: list[tuple[int, int]] = []
+def _places(region: NDArray[np.bool_]) -> tuple[list[int], list[int]]:
+    """Return rows and columns of the bits of the final message: column pairs from the right, up and down in turn."""
+    rows: list[int] = []
+    columns: list[int] = []
     for right in (*range(SIZE - 1, 6, -2), *range(5, 0, -2)):
         is_upward = ((right + 1) & 2) == 0
         for step in range(SIZE):
             row = SIZE - 1 - step if is_upward else step
-            places.extend((row, column) for column in (right, right - 1) if region[row, column])
-    return places
+            for column in (right, right - 1):
+                if region[row, column]:
+                    rows.append(row)
+                    columns.append(column)
+    return rows, columns
 
 
-def _spread(place: int, value: int, places: Sequence[tuple[int, int]]) -> NDArray[np.bool_]:
-    """Return the modules that one data codeword darkens, itself and through error correction."""
-    block, position = divmod(place, _BLOCK_DATA)
-    codewords = [(position * _BLOCKS + block, value)]
-    for index, factor in enumerate(_remainders()[_BLOCK_DATA - 1 - position]):
-        codewords.append((_DATA_CODEWORDS + index * _BLOCKS + block, _multiply(factor, value)))
-    modules = np.zeros((SIZE, SIZE), bool)
-    for codeword, content in codewords:
-        for bit in range(8):
-            if content >> (7 - bit) & 1:
-                modules[places[8 * codeword + bit]] ^= True
+def _spread(region: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the modules that each bit of data darkens, itself and through error correction.
+
+    Returns:
+        bool[512, 33, 33]: high half of the first codeword from its lowest bit on, its low half, and so on.
+    """
+    codewords = np.zeros((_DATA_CODEWORDS, 8, _CODEWORDS), np.uint8)
+    values = [1 << bit for bit in (4, 5, 6, 7, 0, 1, 2, 3)]
+    for position, remainder in enumerate(reversed(_remainders())):
+        correction = [[_multiply(factor, value) for factor in remainder] for value in values]
+        for block in range(_BLOCKS):
+            place = block * _BLOCK_DATA + position
+            codewords[place, :, position * _BLOCKS + block] = values
+            codewords[place, :, _DATA_CODEWORDS + block :: _BLOCKS] = correction
+    bits = np.unpackbits(codewords.reshape(-1, _CODEWORDS), axis=1)
+    rows, columns = _places(region)
+    modules = np.zeros((len(bits), SIZE, SIZE), bool)
+    # The symbol ends with a few modules that belong to no codeword.
+    modules[:, rows[: bits.shape[1]], columns[: bits.shape[1]]] = bits
     return modules
 
 
