@@ -36,9 +36,12 @@ Lanes = NDArray[np.uint64]
 """uint64[…, 66]: the 33 rows of a symbol, then its 33 columns; bit i of a lane is its module i, 1 = dark."""
 
 _1, _2 = np.uint64(1), np.uint64(2)
-_RIGHT = np.arange(11, dtype=np.uint64)[:, None, None]
-_LEFT = np.arange(1, 5, dtype=np.uint64)[:, None, None]
+_RIGHT = np.arange(9, dtype=np.uint64)[:, None]
 _PAIRS = np.uint64((1 << (SIZE - 1)) - 1)
+_ALL = np.uint64((1 << 64) - 1)
+# For the lanes of all candidates in one row: which are rows, and which of them have a row below.
+_IN_ROWS = np.tile(np.repeat([_ALL, np.uint64(0)], SIZE), _MASKS)
+_ABOVE_A_ROW = np.tile(np.repeat([_ALL, np.uint64(0)], [SIZE - 1, SIZE + 1]), _MASKS)[:-1]
 _HALF_BYTES = 2 * _DATA_CODEWORDS
 
 
@@ -54,30 +57,32 @@ def encode(data: bytes) -> NDArray[np.bool_]:
     return modules.reshape(SIZE, 64)[:, :SIZE].view(np.bool_)
 
 
-def penalties(lanes: Lanes) -> NDArray[np.int64]:
+def penalties(symbols: Lanes) -> NDArray[np.int64]:
     """Return the penalty of each symbol (ISO/IEC 18004:2015, 7.8.3.1).
 
     Args:
-        lanes: uint64[n, 66].
+        symbols: uint64[8, 66].
     """
+    lanes = symbols.ravel()
     right = lanes >> _RIGHT
-    found = np.empty((5, *lanes.shape), np.uint64)
+    found = np.empty((5, lanes.size), np.uint64)
     same = ~(lanes ^ right[1]) & _PAIRS
     two = same & same >> _1
     five = np.bitwise_and(two, two >> _2, out=found[0])
     np.bitwise_and(five, ~(five << _1), out=found[1])
-    # Two by two modules alike; columns are left out, as they hold the same squares.
-    found[2:4] = 0
-    rows, same_rows = lanes[:, :SIZE], same[:, :SIZE]
-    alike = ~(rows[:, 1:] ^ rows[:, :-1])
-    np.bitwise_and(same_rows[:, 1:] & same_rows[:, :-1], alike, out=found[2, :, : SIZE - 1])
-    found[3, :, :SIZE] = rows
+    # Two by two modules alike, told from rows alone: columns hold the same squares.
+    alike = ~(lanes[1:] ^ lanes[:-1]) & _ABOVE_A_ROW
+    np.bitwise_and(same[1:] & same[:-1], alike, out=found[2, :-1])
+    found[2, -1] = 0
+    np.bitwise_and(lanes, _IN_ROWS, out=found[3])
     # Dark, light, three dark, light, dark; then four light modules, or the edge, before or after.
     finders = lanes & right[2] & right[3] & right[4] & right[6] & ~(right[1] | right[5])
-    dark_before = np.bitwise_or.reduce(lanes << _LEFT, axis=0)
-    dark_after = np.bitwise_or.reduce(right[7:11], axis=0)
-    np.bitwise_and(finders, ~(dark_before & dark_after), out=found[4])
-    windows, runs, squares, dark, finder_likes = np.bitwise_count(found).sum(axis=2, dtype=np.int64)
+    two_before = lanes << _1 | lanes << _2
+    two_after = right[7] | right[8]
+    dark_around = (two_before | two_before << _2) & (two_after | two_after >> _2)
+    np.bitwise_and(finders, ~dark_around, out=found[4])
+    counts = np.bitwise_count(found).reshape(5, *symbols.shape)
+    windows, runs, squares, dark, finder_likes = counts.sum(axis=2, dtype=np.int64)
     imbalance = abs(dark * 100 - SIZE * SIZE * 50) // (SIZE * SIZE * 5)
     # A run of 5 + k modules has k + 1 windows of five and costs 3 + k.
     return np.asarray(windows + 2 * runs + 3 * squares + 40 * finder_likes + 10 * imbalance)
