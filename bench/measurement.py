@@ -24,6 +24,12 @@ def percentile(samples: Sequence[float], share: float) -> float:
     return ordered[max(0, -int(-share * len(ordered) // 1) - 1)]
 
 
+def cpu_figures(ours_ms: Sequence[float], peer_ms: Sequence[float]) -> dict[str, float]:
+    """Return median CPU time an invoice of both sides and their ratio: what to read where the machine is busy."""
+    ours, peer = median(ours_ms), median(peer_ms)
+    return {"cpu_ms": ours, "peer_cpu_ms": peer, "cpu_ratio": peer / ours}
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One line of a report: milliseconds and bytes an invoice.

@@ -46,6 +46,10 @@ def print_report(report: Report, console: Console) -> None:
     cores = f"{machine['cores_allowed']} of {machine['cores']} cores"
     load, commit = machine["load_1_minute"], machine["commit"][:12] or "none"
     console.print(f"{machine['cpu']}, {cores}, load {load}, Python {machine['python']}, commit {commit}{state}")
+    if load > machine["cores_allowed"]:
+        console.print(
+            "Other programs compete for the cores, which slows long work more than short: read the CPU figures."
+        )
     for note in report.notes:
         console.print(f"Note: {note}")
 

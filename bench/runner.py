@@ -29,17 +29,6 @@ def require(what: str, problems: Sequence[str]) -> None:
         raise CheckFailed(f"{what}: {'; '.join(problems)}")
 
 
-def total_ms(work: Callable[[Item], object]) -> Callable[[Item], StageMs]:
-    """Turn a function into a side of one stage, ``total``, timed from outside."""
-
-    def side(item: Item) -> StageMs:
-        start = time.perf_counter()
-        work(item)
-        return {"total": (time.perf_counter() - start) * 1000}
-
-    return side
-
-
 def interleave(
     sides: Mapping[str, Callable[[Item], StageMs]], items: Sequence[Item], *, repeats: int, warm_up: int = 1
 ) -> dict[str, dict[str, list[float]]]:
@@ -52,7 +41,8 @@ def interleave(
         warm_up: rounds over as many of the first items that do not count.
 
     Returns:
-        Samples in milliseconds by side and stage, and ``all`` for the sum of the stages.
+        Samples in milliseconds by side and stage; ``all`` for the sum of the stages, and ``cpu`` for what the whole
+        run took of any core, which other programs on the machine barely change.
     """
     for side in sides.values():
         for item in list(items[:warm_up]) * warm_up:
@@ -64,7 +54,9 @@ def interleave(
             for name in order:
                 # The rubbish of one side is not cleared on the other's time.
                 gc.collect()
+                start = time.process_time()
                 stages = sides[name](item)
+                samples[name]["cpu"].append((time.process_time() - start) * 1000)
                 for stage, ms in stages.items():
                     samples[name][stage].append(ms)
                 samples[name]["all"].append(sum(stages.values()))

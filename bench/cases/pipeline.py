@@ -8,12 +8,15 @@ from statistics import median
 
 from bench.bed import BACKEND, Bed, open_bed, request
 from bench.corpus import Document, typical
-from bench.measurement import Row
+from bench.measurement import Row, cpu_figures
 from bench.peers import straightforward
 from bench.runner import StageMs, interleave, one_core
 
 DEFAULT_COUNT = 64
-NOTES = ("one process on one core; ours renders whole batches, the peer knows none and takes invoices one by one",)
+NOTES = (
+    "one process on one core; ours renders whole batches, the peer knows none and takes invoices one by one",
+    "bytes are of the same few invoices on both sides",
+)
 _SEED = 12
 _REPEATS = 5
 _CHECKED = 3
@@ -27,8 +30,8 @@ def run(count: int) -> list[Row]:
         for document in documents[:_CHECKED]:
             bed.require_right(document)
         samples = interleave({"ours": _ours(bed), "peer": _peer(bed)}, [documents], repeats=_REPEATS)
-        outputs = [bed.render(document).outputs for document in documents]
-        theirs = [bed.peer.render(document.invoice) for document in documents[:_CHECKED]]
+        outputs = [bed.render(document).outputs for document in documents[:_PEER_INVOICES]]
+        theirs = [bed.peer.render(document.invoice) for document in documents[:_PEER_INVOICES]]
     mine, peer = samples["ours"]["each"], samples["peer"]["each"]
     return [
         Row(
@@ -39,7 +42,14 @@ def run(count: int) -> list[Row]:
             peer=straightforward.NAME,
             peer_samples_ms=tuple(peer),
             peer_bytes=sum(len(data) for each in theirs for group in each.values() for data in group) // len(theirs),
-            extra={"invoices_per_s": 1000 / median(mine), "peer_invoices_per_s": 1000 / median(peer)},
+            extra={
+                "invoices_per_s": 1000 / median(mine),
+                "peer_invoices_per_s": 1000 / median(peer),
+                **cpu_figures(
+                    [ms / len(documents) for ms in samples["ours"]["cpu"]],
+                    [ms / len(documents[:_PEER_INVOICES]) for ms in samples["peer"]["cpu"]],
+                ),
+            },
         )
     ]
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from statistics import mean
+from collections import Counter
 
 from bench.bed import BACKEND, Bed, open_bed
 from bench.corpus import Document, typical
-from bench.measurement import Row
+from bench.measurement import Row, cpu_figures
 from bench.peers import straightforward
 from bench.runner import StageMs, interleave
 from render.store.api import Store
@@ -32,19 +32,18 @@ def run(count: int) -> list[Row]:
             bed.require_right(document)
         ours, peer = _Ours(bed), _Peer(bed)
         samples = interleave({"ours": ours, "peer": peer}, documents, repeats=_REPEATS)
-        sizes = _Sizes(bed, documents)
     mine, theirs = samples["ours"], samples["peer"]
     mine["layout+pdf"] = [a + b for a, b in zip(mine["layout"], mine["pdf"], strict=True)]
     plan = (
         ("read", "", 0, 0),
         ("layout", "", 0, 0),
-        ("pdf", "", sizes.pdf, 0),
-        ("layout+pdf", "pdf", sizes.pdf, sizes.peer_pdf),
+        ("pdf", "", ours.size("pdf"), 0),
+        ("layout+pdf", "pdf", ours.size("pdf"), peer.size("pdf")),
         ("sign", "sign", 0, 0),
         ("raster", "raster", 0, 0),
-        ("encode", "encode", sizes.png, sizes.peer_png),
+        ("encode", "encode", ours.size("png"), peer.size("png")),
         ("store", "store", 0, 0),
-        ("all", "all", sizes.pdf + sizes.png, sizes.peer_pdf + sizes.peer_png),
+        ("all", "all", ours.size("pdf", "png"), peer.size("pdf", "png")),
     )
     names = {"pdf": "ReportLab", "sign": "gmssl", "raster": "pdfium", "encode": "Pillow", "store": "file write"}
     return [
@@ -56,18 +55,31 @@ def run(count: int) -> list[Row]:
             peer=names.get(rival, straightforward.NAME) if rival else "",
             peer_samples_ms=tuple(theirs[rival]) if rival else (),
             peer_bytes=peer_size,
+            extra=cpu_figures(mine["cpu"], theirs["cpu"]) if stage == "all" else {},
         )
         for stage, rival, size, peer_size in plan
     ]
 
 
-class _Ours:
+class _Side:
+    """A side that remembers how much it made."""
+
+    def __init__(self) -> None:
+        self._bytes: Counter[str] = Counter()
+        self._runs = 0
+
+    def size(self, *kinds: str) -> int:
+        """Return mean bytes an invoice of these kinds of files together."""
+        return round(sum(self._bytes[kind] for kind in kinds) / self._runs)
+
+
+class _Ours(_Side):
     """Our pipeline's own clock, and the store after it."""
 
     def __init__(self, bed: Bed) -> None:
+        super().__init__()
         self._bed = bed
         self._store = Store((bed.folder / "store").as_uri())
-        self._runs = 0
 
     def __call__(self, document: Document) -> StageMs:
         result = self._bed.render(document)
@@ -75,17 +87,20 @@ class _Ours:
         start = time.perf_counter()
         for output in result.outputs:
             self._store.put_if_absent(f"{self._runs}/{output.name}", output.data)
-        return {**result.stage_ms, "store": (time.perf_counter() - start) * 1000}
+        store_ms = (time.perf_counter() - start) * 1000
+        for output in result.outputs:
+            self._bytes[output.kind] += len(output.data)
+        return {**result.stage_ms, "store": store_ms}
 
 
-class _Peer:
+class _Peer(_Side):
     """The peer's stages by the same clock."""
 
     def __init__(self, bed: Bed) -> None:
+        super().__init__()
         self._bed = bed
         self._folder = bed.folder / "peer"
         self._folder.mkdir()
-        self._runs = 0
 
     def __call__(self, document: Document) -> StageMs:
         peer, times = self._bed.peer, StageTimes()
@@ -101,19 +116,5 @@ class _Peer:
         with times.stage("store"):
             for place, data in enumerate([pdf, signature.encode(), *pictures]):
                 (self._folder / f"{self._runs}-{place}").write_bytes(data)
+        self._bytes.update({"pdf": len(pdf), "png": sum(map(len, pictures))})
         return times.ms
-
-
-class _Sizes:
-    """Mean bytes an invoice of what both sides make."""
-
-    def __init__(self, bed: Bed, documents: list[Document]) -> None:
-        ours = [bed.render(document).outputs for document in documents]
-        self.pdf, self.png = (
-            round(mean(sum(len(o.data) for o in outputs if o.kind == kind) for outputs in ours))
-            for kind in ("pdf", "png")
-        )
-        theirs = [bed.peer.render(document.invoice) for document in documents[:_CHECKED]]
-        self.peer_pdf, self.peer_png = (
-            round(mean(sum(map(len, outputs[kind])) for outputs in theirs)) for kind in ("pdf", "png")
-        )

@@ -43,6 +43,7 @@ def test_sides_take_turns_and_warm_up_does_not_count() -> None:
         *[("a", 1), ("b", 1), ("a", 2), ("b", 2)],
         *[("b", 1), ("a", 1), ("b", 2), ("a", 2)],
     ]
+    assert len(samples["a"].pop("cpu")) == 4
     assert samples["a"] == {"one": [1.0] * 4, "two": [2.0] * 4, "all": [3.0] * 4}
 
 
