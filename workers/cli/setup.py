@@ -84,7 +84,7 @@ def _announce(
         if rights.prefix is not None:
             screen.print("by running:")
         else:
-            screen.print("You are not root, and sudo would ask for a password. Please run as root:")
+            screen.print("You are not root, and no sudo works without a password. Please run as root:")
         for command in commands:
             screen.print(f"  {shlex.join([*(rights.prefix or ()), *command])}", soft_wrap=True, markup=False)
 
