@@ -5,6 +5,7 @@ Sums are compared as integers of fen and rates as integers of a millionth, so no
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from decimal import Context, Decimal
 from typing import Final, NamedTuple, TypeVar
@@ -34,8 +35,9 @@ _CENT = Decimal("0.01")
 _HALF_CENT = Decimal("0.005")
 # 25 characters times 25 characters, exactly, whatever context the calling thread has.
 _EXACT = Context(prec=60)
-_TREATMENTS = {treatment.value: treatment for treatment in Treatment}
-_ROLES = {role.value: role for role in LineRole}
+# What is not stated is the ordinary case.
+_TREATMENTS = {"": Treatment.TAXED, **{treatment.value: treatment for treatment in Treatment}}
+_ROLES = {"": LineRole.NORMAL, **{role.value: role for role in LineRole}}
 _USUAL_RATES = tuple(map(Decimal, ("0", "0.01", "0.015", "0.03", "0.05", "0.06", "0.09", "0.13")))
 _RATES = {
     f"{rate:.{places}f}": (rate, int(rate * RATE_SCALE))
@@ -43,6 +45,7 @@ _RATES = {
     for places in range(7)
     if places >= -int(rate.as_tuple().exponent)
 }
+_DISCOUNT = LineRole.DISCOUNT
 _MONEY_HINT = 'Write it as a string with two decimals, such as "100.00".'
 
 
@@ -103,14 +106,15 @@ def check_line(raw: Strings, place: int, findings: Findings, *, is_red: bool) ->
     tax_code = raw.get("tax_code", "")
     if tax_code and not TAX_CODE.fullmatch(tax_code):
         findings.error(f"{where}.tax_code", "line.tax_code", "A tax code has 19 digits.", "Correct it or leave it out.")
-    treatment = _choice(raw.get("treatment") or Treatment.TAXED.value, _TREATMENTS, f"{where}.treatment", findings)
-    role = _choice(raw.get("role") or LineRole.NORMAL.value, _ROLES, f"{where}.role", findings)
+    treatment = _choice(raw, "treatment", _TREATMENTS, where, findings)
+    role = _choice(raw, "role", _ROLES, where, findings)
     amount, tax = money(raw, "amount", where, findings), money(raw, "tax", where, findings)
     rate = _rate(raw, where, findings)
     _check_quantity(raw, amount, where, findings, is_red=is_red)
     if amount is None or tax is None or rate is None or treatment is None or role is None:
         return None
-    _check_signs(amount[1], tax[1], role, where, findings, is_red=is_red)
+    if is_red or amount[1] < 0 or tax[1] < 0 or role is _DISCOUNT:
+        _check_signs(amount[1], tax[1], role, where, findings, is_red=is_red)
     _check_tax(amount[1], tax[1], rate[1], treatment, where, findings)
     line = Line(
         name=raw.get("name", ""),
@@ -185,10 +189,12 @@ def _has_other_role(checked: CheckedLine | None, role: LineRole) -> bool:
     return checked is not None and checked.line.role is not role
 
 
-def _choice(value: str, choices: dict[str, T], path: str, findings: Findings) -> T | None:
+def _choice(raw: Strings, name: str, choices: dict[str, T], where: str, findings: Findings) -> T | None:
+    value = raw.get(name, "")
     found = choices.get(value)
     if found is None:
-        known = ", ".join(choices)
+        known = ", ".join(filter(None, choices))
+        path = f"{where}.{name}"
         findings.error(path, "field.choice", f"{quote(value)} is not one of the choices.", f"Known are {known}.")
     return found
 
@@ -221,9 +227,8 @@ def _check_quantity(
         if not findings.is_known(missing):
             message = "Quantity and unit price are stated both or neither."
             findings.error(missing, "line.quantity_pair", message, "State the other, or leave both out.")
-    is_quantity = _is_decimal(quantity, QUANTITY.fullmatch(quantity) is not None, f"{where}.quantity", findings)
-    is_price = _is_decimal(price, UNIT_PRICE.fullmatch(price) is not None, f"{where}.unit_price", findings)
-    if not is_quantity:
+    is_price = _is_decimal(price, UNIT_PRICE, where, "unit_price", findings)
+    if not _is_decimal(quantity, QUANTITY, where, "quantity", findings):
         return
     number = Decimal(quantity)
     if not number or number.is_signed() is not is_red:
@@ -231,19 +236,19 @@ def _check_quantity(
         findings.error(f"{where}.quantity", "line.quantity_sign", f"The quantity must be {wanted}.", "Correct it.")
     if not is_price or amount is None:
         return
-    product = _EXACT.multiply(number, Decimal(price))
-    difference = _EXACT.subtract(product, amount[0]).copy_abs()
-    if difference > _CENT:
-        message = f"Quantity times unit price is {product:.2f}, the amount is {amount[0]}."
-        findings.error(f"{where}.amount", "line.amount_arithmetic", message, "They may differ by 0.01.")
-    elif difference > _HALF_CENT:
-        message = f"Quantity times unit price is {product:.4f}, the amount is {amount[0]}."
-        findings.warning(f"{where}.amount", "line.amount_rounding", message, "Halves up would give another fen.")
+    difference = _EXACT.fma(number, Decimal(price), amount[0].copy_negate())
+    if difference.copy_abs() > _HALF_CENT:
+        message = f"Quantity times unit price is off the amount {amount[0]} by {difference:.4f}."
+        if difference.copy_abs() > _CENT:
+            findings.error(f"{where}.amount", "line.amount_arithmetic", message, "They may differ by 0.01.")
+        else:
+            findings.warning(f"{where}.amount", "line.amount_rounding", message, "Halves up would give another fen.")
 
 
-def _is_decimal(text: str, has_shape: bool, path: str, findings: Findings) -> bool:  # noqa: FBT001
-    if has_shape and len(text) <= MAX_DECIMAL_CHARACTERS:
+def _is_decimal(text: str, shape: re.Pattern[str], where: str, name: str, findings: Findings) -> bool:
+    if len(text) <= MAX_DECIMAL_CHARACTERS and shape.fullmatch(text):
         return True
+    path = f"{where}.{name}"
     if text and not findings.is_known(path):
         hint = f"Write plain digits and a point, at most {MAX_DECIMAL_CHARACTERS} characters; no exponent."
         findings.error(path, "line.decimal", f"{quote(text)} is not a decimal number of this field.", hint)

@@ -56,7 +56,7 @@ def qr_text(kind: InvoiceKind, number: str, total: Decimal, issued: date) -> str
         total: amount with tax (价税合计), 2 decimals; legacy invoices state it without tax, these do not.
         issued: day of issue.
     """
-    checked = f"01,{KIND_CODES[kind]},,{number},{total:.2f},{issued:%Y%m%d},,"
+    checked = f"01,{KIND_CODES[kind]},,{number},{total:.2f},{issued.isoformat().replace('-', '')},,"
     return checked + crc(checked)
 
 

@@ -6,14 +6,17 @@ import re
 from operator import mul
 from typing import Final
 
+from render.model.text import quote
+
 ALPHABET: Final = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 """The 31 permitted characters: no I, O, S, V, Z (GB/T 32100-2015, 4)."""
 
 LENGTH: Final = 18
 _BODY_LENGTH = LENGTH - 1
-_VALUES = {char: value for value, char in enumerate(ALPHABET)}
+_VALUES = bytes.maketrans(ALPHABET.encode(), bytes(range(len(ALPHABET))))
 _WEIGHTS = (1, 3, 9, 27, 19, 26, 16, 17, 20, 29, 25, 13, 8, 24, 10, 30, 28)
 SHAPE: Final = re.compile(f"[{ALPHABET}]{{{LENGTH}}}")
+_BODY = re.compile(f"[{ALPHABET}]{{{_BODY_LENGTH}}}")
 
 
 def check_digit(first17: str) -> str:
@@ -24,13 +27,9 @@ def check_digit(first17: str) -> str:
     Raises:
         ValueError: not 17 characters of the alphabet.
     """
-    if len(first17) != _BODY_LENGTH:
-        raise ValueError(f"{len(first17)} characters where {_BODY_LENGTH} are checked")
-    try:
-        values = [_VALUES[char] for char in first17]
-    except KeyError as error:
-        raise ValueError(f"{error.args[0]!r} is not a character of GB/T 32100") from error
-    return ALPHABET[-sum(map(mul, values, _WEIGHTS)) % len(ALPHABET)]
+    if not _BODY.fullmatch(first17):
+        raise ValueError(f"a code begins with {_BODY_LENGTH} characters of GB/T 32100, not {quote(first17)}")
+    return ALPHABET[-sum(map(mul, first17.encode().translate(_VALUES), _WEIGHTS)) % len(ALPHABET)]
 
 
 def with_check_digit(first17: str) -> str:

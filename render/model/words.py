@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from decimal import Context, Decimal, Inexact, InvalidOperation
+from functools import cache
 from typing import Final
 
 NEGATIVE_PREFIX: Final = "（负数）"
@@ -106,6 +107,7 @@ def _zero_between(high: int, low: int, unit: int, open_zero: str) -> str:
     return open_zero if high % 10 == 0 else ""
 
 
+@cache
 def _spell_group(group: int) -> str:
     """Spell a number below ten thousand; zero is spelled by nothing."""
     words = ""

@@ -10,7 +10,7 @@ import pytest
 
 from render.errors import InvoiceInvalid, MalformedInput, Severity
 from render.model.einvoice import write_einvoice
-from render.model.invoice import InvoiceKind, LineRole, Treatment
+from render.model.invoice import InvoiceKind, LineRole, Media, Treatment
 from render.model.read import read_invoice
 from render.model.xml_reader import MAX_TAGS
 
@@ -47,8 +47,7 @@ def test_details_inside_one_element_are_lines_of_their_own() -> None:
     assert [line.amount for line in invoice.lines] == [Decimal("1000.00"), Decimal("-50.00")]
 
 
-@pytest.mark.parametrize("wrapping", ["<ItemDetail>{}</ItemDetail>"])
-def test_one_detail_in_each_element_is_a_line_too(xml: str, wrapping: str) -> None:
+def test_one_detail_in_each_element_is_a_line_too(xml: str) -> None:
     wrapped = xml.replace("<IssuItemInformation>", "<IssuItemInformation><ItemDetail>")
     wrapped = wrapped.replace("</IssuItemInformation>", "</ItemDetail></IssuItemInformation>")
     assert read_invoice(wrapped.encode()).invoice.lines == read_invoice(xml.encode()).invoice.lines
@@ -137,6 +136,13 @@ OUTSIDE = '<!DOCTYPE EInvoice [<!ENTITY x SYSTEM "file:///etc/hostname">]><EInvo
 )
 def test_hostile_and_broken_documents_are_refused(text: str, rule: str) -> None:
     assert rule_of(text.encode()) == rule
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize("text", [OUTSIDE, "<EInvoice/>", '<?xml version="1.0" encoding="UTF-16"?><EInvoice/>'])
+def test_other_encodings_without_a_mark_hide_nothing(text: str, encoding: str) -> None:
+    with pytest.raises(MalformedInput):
+        read_invoice(text.encode(encoding), Media.EINVOICE_XML)
 
 
 def test_a_long_prolog_costs_no_more_than_its_length() -> None:
