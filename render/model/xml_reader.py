@@ -107,6 +107,7 @@ class _Reading:
 
     def __init__(self, findings: Findings) -> None:
         self._findings = findings
+        self._unknown: set[str] = set()
 
     def invoice(self, root: etree._Element) -> RawInvoice:
         parts = self._parts(root, _ROOT_PARTS)
@@ -273,10 +274,14 @@ class _Reading:
         return values
 
     def _warn_of_unknown(self, element: etree._Element) -> None:
+        """Warn once of each name: what a vendor adds to one line, it adds to all."""
+        if (name := str(element.tag)) in self._unknown:
+            return
+        self._unknown.add(name)
         self._findings.warning(
             "document",
             "xml.unknown_element",
-            f"The element {quote(str(element.tag))} is not one that we know.",
+            f"The element {quote(name)} is not one that we know.",
             "Nothing of it is printed; check that the face is complete.",
         )
 

@@ -224,6 +224,11 @@ def test_what_is_strange_but_does_not_print_is_a_warning(
     assert (warning.path, warning.rule, warning.severity) == (*expected, Severity.WARNING)
 
 
+def test_an_unknown_element_in_every_line_is_one_warning(xml: str) -> None:
+    strange = xml.replace("<ItemName>", "<Colour>红</Colour><Colour/><ItemName>")
+    assert [warning.rule for warning in read_invoice(strange.encode()).warnings] == ["xml.unknown_element"]
+
+
 def test_lines_in_both_forms_at_once_are_refused(xml: str, faults_of: FaultsOf) -> None:
     mixed = xml.replace("<ItemName>", "<ItemDetail/><ItemName>", 1)
     assert ("lines", "xml.mixed_line") in faults_of(mixed.encode())
