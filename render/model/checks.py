@@ -33,7 +33,7 @@ from render.model.line_checks import (
 from render.model.qr import check_qr_text, qr_text
 from render.model.raw import RawInvoice, Strings
 from render.model.red import find_blue_number, find_confirmation, remark_with_reference
-from render.model.text import describe, find_forbidden, is_clean, quote
+from render.model.text import LINE_END, describe, find_forbidden, is_clean, quote
 from render.model.words import amount_in_words, words_to_amount
 
 TOTAL_TAX_TOLERANCE_FEN: Final = 127
@@ -110,7 +110,8 @@ def _check_texts(raw: RawInvoice, findings: Findings) -> None:
     if is_clean(everything) and "| " not in everything and " |" not in everything:
         return
     for path, text in _texts(raw):
-        if (place := find_forbidden(text)) >= 0:
+        # A remark may have lines; a printable stand-in of the same length keeps positions right.
+        if (place := find_forbidden(text.replace(LINE_END, "|") if path == "remark" else text)) >= 0:
             findings.error(
                 path,
                 "text.forbidden_character",

@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 SCHEMA_ID: Final = "kaipiao.invoice/1"
-MAX_DOCUMENT_BYTES: Final = 1024 * 1024
+MAX_DOCUMENT_BYTES: Final = 2 * 1024 * 1024
 MAX_LINES: Final = 2000
 
 PARTY_LENGTHS: Final = {"name": 150, "tax_id": 20, "address": 300, "phone": 60, "bank": 150, "account": 100}

@@ -56,7 +56,7 @@ def _read_plain(data: bytes) -> RawInvoice | None:
     """
     try:
         document = msgspec.json.decode(data)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     if type(document) is not dict or document.get("schema") != SCHEMA_ID:
         return None

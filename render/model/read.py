@@ -31,7 +31,7 @@ def read_invoice(data: bytes, media: Media | None = None) -> ReadInvoice:
     """Read and check an invoice.
 
     Args:
-        data: a JSON or XML document in UTF-8, at most 1 MiB.
+        data: a JSON or XML document in UTF-8, at most 2 MiB.
         media: what it is; None tells by its first character.
 
     Raises:

@@ -68,7 +68,7 @@ def _root_properties() -> Schema:
         "total_tax": _shape(MONEY, "合计税额: the exact sum of the lines' taxes"),
         "total": _shape(MONEY, "价税合计: total_amount and total_tax"),
         "total_words": {"description": "价税合计（大写）; written from the total where absent", "type": "string"},
-        "remark": _text(HEAD_TEXT_LENGTHS["remark"], "备注"),
+        "remark": _text(HEAD_TEXT_LENGTHS["remark"], "备注; its lines end with U+000A") | {"pattern": _LINES_PATTERN},
         "clerk": _text(HEAD_TEXT_LENGTHS["clerk"], "开票人", is_required=True),
         "qr_text": {
             "description": "Text of the QR code, printed as given; made from the other fields where absent",
@@ -143,8 +143,8 @@ def _text(length: int, description: str, *, is_required: bool = False) -> Schema
     }
 
 
-def _text_pattern() -> str:
-    """Return the pattern of a text without forbidden characters and outer spaces.
+def _text_pattern(*, has_lines: bool = False) -> str:
+    """Return the pattern of a text without forbidden characters and outer spaces, of one line or of several.
 
     It names the characters of the basic plane: patterns treat those beyond, and surrogates, differently by dialect.
     """
@@ -155,7 +155,10 @@ def _text_pattern() -> str:
     )
     forbidden = "".join(ranges)
     inner, outer = f"[^{forbidden}]", f"[^\\s{forbidden}]"
+    if has_lines:
+        inner = f"(?:{inner}|\\n)"
     return f"^(?:{outer}(?:{inner}*{outer})?)?$"
 
 
 _TEXT_PATTERN: Final = _text_pattern()
+_LINES_PATTERN: Final = _text_pattern(has_lines=True)

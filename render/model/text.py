@@ -41,6 +41,9 @@ FORBIDDEN_RANGES: Final = (
 )
 """Inclusive ranges of code points, with what they are called in messages."""
 
+LINE_END: Final = "\n"
+"""A control character that a remark (备注), and no other field, may hold between its lines."""
+
 _FORBIDDEN = re.compile("[" + "".join(f"{chr(first)}-{chr(last)}" for first, last, _ in FORBIDDEN_RANGES) + "]")
 _REPLACEMENTS = ("\ufffc", "\ufffd")
 

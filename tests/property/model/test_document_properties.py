@@ -205,7 +205,9 @@ def test_mutated_json_is_read_by_the_rules_or_refused_with_faults(document: obje
     if invoice is not None:
         assert VALIDATOR.is_valid(document)
         assert NUMBER.fullmatch(invoice.number)
-        assert all(find_forbidden(text) < 0 for text in (invoice.remark, invoice.clerk, invoice.seller.name))
+        assert all(
+            find_forbidden(text) < 0 for text in (invoice.remark.replace("\n", ""), invoice.clerk, invoice.seller.name)
+        )
     # Both spellings are answered alike, but that lone surrogates exist in escaped JSON alone.
     if not any(fault.rule == "document.encoding" for fault in plain[2]):
         assert plain[1:] == escaped[1:]

@@ -158,6 +158,14 @@ def test_six_lines_of_remark_keep_their_size(lay_out):
     assert (baselines[1:] - baselines[:-1]).tolist() == [3_300] * 5
 
 
+def test_a_remark_keeps_its_own_lines(lay_out):
+    display = lay_out(samples.sample(remark="第一行\n\n第三行"))
+    found = samples.runs(display, "remark")
+    assert samples.texts(display, "remark") == ["第一行", "第三行"]
+    top, bottom = display.run_origin_um[found, 1].tolist()
+    assert bottom - top == 2 * 3_300
+
+
 def test_a_remark_of_450_characters_fits_also_after_a_red_reference(lay_out):
     remark = ("虚构备注" * 113)[:450]
     display = lay_out(samples.sample(remark=remark, red=samples.RED))

@@ -53,7 +53,9 @@ CASES: dict[str, tuple[str, dict[str, Any], set[tuple[str, str]]]] = {
     "remark of 451 characters": ("ordinary", {"remark": "长" * 451}, {("remark", "text.too_long")}),
     "leading space": ("ordinary", {"buyer.name": " 虚构"}, {("buyer.name", "text.outer_space")}),
     "trailing full-width space": ("ordinary", {"clerk": "赵示例　"}, {("clerk", "text.outer_space")}),
-    "line end in the remark": ("ordinary", {"remark": "一\n二"}, {("remark", "text.forbidden_character")}),
+    "line end in a name": ("ordinary", {"buyer.name": "一\n二"}, {("buyer.name", "text.forbidden_character")}),
+    "carriage return in the remark": ("ordinary", {"remark": "一\r\n二"}, {("remark", "text.forbidden_character")}),
+    "remark that ends with a line end": ("ordinary", {"remark": "一\n"}, {("remark", "text.outer_space")}),
     "escaped surrogate": ("ordinary", {"seller.bank": "虚\ud800"}, {("seller.bank", "text.forbidden_character")}),
     "no lines": ("ordinary", {"lines": []}, {("lines", "lines.none")}),
     "lines missing": ("ordinary", {"lines": None}, {("lines", "field.type")}),
@@ -137,6 +139,7 @@ def test_each_broken_rule_is_named_with_its_field(
     [
         ("ordinary", {"remark": None, "total_words": None}),
         ("ordinary", {"total_words": "", "remark": ""}),
+        ("ordinary", {"remark": "第一行\n\n第三行"}),
         ("ordinary", {"total_words": "壹仟贰佰陆拾肆圆柒角捌分", "clerk": "阿依古丽·示例"}),
         ("ordinary", {"buyer.name": "长" * 150, "remark": "长" * 450, "clerk": "长" * 300}),
         ("ordinary", {"buyer.name": "虚构　示例𠅤㛃䶮𬭊鿏"}),
