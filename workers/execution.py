@@ -15,7 +15,7 @@ from render.model.invoice import Media
 from render.store.api import blob_key
 from workers.engine import Engine
 from workers.errors import JobExpired
-from workers.idempotency import Identity, idempotency_key
+from workers.idempotency import Identity, idempotency_key, number_key
 from workers.logging import Logger
 from workers.messages import Chunk, Job
 from workers.receipts import OutputReceipt, Receipt
@@ -50,6 +50,7 @@ class _Task:
     data: bytes = b""
     identity: Identity | None = None
     key: str = ""
+    number_key: str = ""
     result: RenderResult | None = None
     receipt: Receipt | None = None
     is_fresh: bool = False
@@ -143,21 +144,25 @@ class ChunkRunner:
         job = task.job
         task.identity = self._engine().identify(task.data, Media(job.media) if job.media else None)
         task.key = idempotency_key(task.identity, job.outputs, job.dpi)
+        task.number_key = number_key(task.identity)
 
     def _look_up(self, task: _Task) -> None:
-        """Settle a job that was carried out before, or that is too late to begin."""
+        """Settle a job that was carried out before, that contradicts one, or that is too late to begin."""
+        issued = self._records.content_of_number(task.number_key)
+        if issued is not None:
+            self._agree(task, issued)
         standing = self._records.receipt(task.key)
         expires = task.job.expires
         if standing is not None:
-            self._accept(task, standing)
+            task.receipt = standing
         elif expires is not None and expires <= self._records.clock():
             raise JobExpired(f"the job expired at {expires.isoformat()}.", hint="Submit it again if still needed.")
 
-    def _accept(self, task: _Task, standing: Receipt) -> None:
-        content = task.identity.content if task.identity else ""
-        if standing.content != content:
-            raise self._records.refuse_conflict(standing, task.job, content)
-        task.receipt = standing
+    def _agree(self, task: _Task, issued: str) -> None:
+        """Refuse a job whose invoice says something else than what its number stands for."""
+        identity = task.identity
+        if identity is not None and identity.content != issued:
+            raise self._records.refuse_conflict(identity.number, task.number_key, issued, task.job, identity.content)
 
     def _render(self, tasks: Sequence[_Task]) -> None:
         from render.pipeline import RenderRequest
@@ -184,7 +189,7 @@ class ChunkRunner:
         self._commit([task for task in tasks if task.error is None])
 
     def _commit(self, tasks: Sequence[_Task]) -> None:
-        """Store what was rendered, then the receipts: a receipt exists only if all its outputs do."""
+        """Store what was rendered, then what the numbers say, then the receipts: each stands on what is before it."""
         start = time.perf_counter()
         stored = self._records.put_blobs(
             {output.digest: output.data for task in tasks if task.result for output in task.result.outputs}
@@ -193,13 +198,27 @@ class ChunkRunner:
         receipts: list[tuple[_Task, Receipt]] = []
         for task in tasks:
             task.attempt(lambda task: receipts.append((task, self._receipt(task, stored, share_ms))))
+        self._claim([task for task, _ in receipts])
+        receipts = [(task, receipt) for task, receipt in receipts if task.error is None]
         standing = self._records.commit([receipt for _, receipt in receipts])
         for (task, receipt), stands in zip(receipts, standing, strict=True):
             if isinstance(stands, Receipt):
-                task.attempt(partial(self._accept, standing=stands))
-                task.is_fresh = stands is receipt
+                task.receipt, task.is_fresh = stands, stands is receipt
             else:
                 task.error = stands
+
+    def _claim(self, tasks: Sequence[_Task]) -> None:
+        contents: dict[str, str] = {}
+        for task in tasks:
+            if task.identity is not None:
+                contents.setdefault(task.number_key, task.identity.content)
+        issued = self._records.claim_numbers(contents)
+        for task in tasks:
+            stands = issued[task.number_key]
+            if isinstance(stands, StoreError):
+                task.error = stands
+            else:
+                task.attempt(partial(self._agree, issued=stands))
 
     def _receipt(self, task: _Task, stored: Mapping[str, bool | StoreError], stored_ms: float) -> Receipt:
         result, identity = task.result, task.identity

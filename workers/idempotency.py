@@ -45,6 +45,11 @@ def idempotency_key(identity: Identity, outputs: Sequence[str], dpi: int) -> str
     return sm3_hex(msgspec.json.encode(parts))
 
 
+def number_key(identity: Identity) -> str:
+    """Return the key of an invoice number, 64 hex digits: whatever its form, outputs or template, it says one thing."""
+    return sm3_hex(msgspec.json.encode([identity.seller_tax_id, identity.number]))
+
+
 def content_digest(invoice: Invoice) -> str:
     """Return the digest of what an invoice says; the bytes that it was read from do not count."""
     said = msgspec.json.encode(replace(invoice, source=None), order="deterministic")

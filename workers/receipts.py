@@ -12,6 +12,7 @@ RECEIPT_SCHEMA = "kaipiao.receipt/1"
 OUTCOME_SCHEMA = "kaipiao.outcome/1"
 ERROR_SCHEMA = "kaipiao.error/1"
 CONFLICT_SCHEMA = "kaipiao.conflict/1"
+NUMBER_SCHEMA = "kaipiao.number/1"
 
 
 class OutputReceipt(Struct, frozen=True, kw_only=True):
@@ -87,13 +88,18 @@ class ErrorRecord(Struct, frozen=True, kw_only=True, tag_field="schema", tag=ERR
     faults: tuple[FaultRecord, ...] = ()
 
 
+class NumberClaim(Struct, frozen=True, kw_only=True, tag_field="schema", tag=NUMBER_SCHEMA):
+    """What an invoice number says, once and for all; the same bytes whichever job wrote it first."""
+
+    content: str
+
+
 class ConflictRecord(Struct, frozen=True, kw_only=True, tag_field="schema", tag=CONFLICT_SCHEMA):
     """An audit entry: a job asked for an invoice that was issued with other content."""
 
     event: Literal["content.conflict"] = "content.conflict"
     key: str
     job_id: str
-    issued_by_job: str
     issued_content: str
     refused_content: str
     created: datetime

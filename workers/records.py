@@ -4,6 +4,7 @@ sm3/ab/cd/<hex>                    output files and large payloads, by content
 receipts/<idempotency key>.json    the commitment; whoever creates it first has rendered the invoice
 jobs/<job id>.json                 outcome of a finished job: which receipt stands for it
 errors/<job id>.json               why a job failed
+numbers/<number key>.json          what an invoice number says; whoever creates it first has settled that
 audit/conflicts/<key>-<job>.json   refused attempts to issue other content under an issued number
 """
 
@@ -20,7 +21,7 @@ from render.errors import ContentConflict, InputError, KaipiaoError, StoreConfli
 from render.sign.sm3 import sm3_hex
 from render.store.api import ObjectMissing, Store, blob_key
 from workers.messages import Job, PayloadRef
-from workers.receipts import ConflictRecord, ErrorRecord, FaultRecord, Outcome, Receipt, encode_record
+from workers.receipts import ConflictRecord, ErrorRecord, FaultRecord, NumberClaim, Outcome, Receipt, encode_record
 
 Clock = Callable[[], datetime]
 _Record = TypeVar("_Record", bound=Struct)
@@ -28,6 +29,10 @@ _Record = TypeVar("_Record", bound=Struct)
 
 def _receipt_key(key: str) -> str:
     return f"receipts/{key}.json"
+
+
+def _number_key(key: str) -> str:
+    return f"numbers/{key}.json"
 
 
 class Records:
@@ -71,19 +76,41 @@ class Records:
         except StoreError as error:
             return error
 
-    def refuse_conflict(self, standing: Receipt, job: Job, content: str) -> ContentConflict:
-        """Write the audit entry of a conflict and return the error for the job."""
+    def content_of_number(self, key: str) -> str | None:
+        """Return the digest of what an invoice number says, if that was settled."""
+        claim = self._read(_number_key(key), NumberClaim)
+        return claim.content if claim else None
+
+    def claim_numbers(self, contents: Mapping[str, str]) -> dict[str, str | StoreError]:
+        """Settle what invoice numbers say, and return for each what stands: this content, or that of the first."""
+        claims = {_number_key(key): encode_record(NumberClaim(content=content)) for key, content in contents.items()}
+        results = self.store.put_many(claims)
+        return {key: self._claimed(key, content, results[_number_key(key)]) for key, content in contents.items()}
+
+    def _claimed(self, key: str, content: str, result: bool | StoreError) -> str | StoreError:  # noqa: FBT001 a result
+        if not isinstance(result, StoreConflict):
+            return result if isinstance(result, StoreError) else content
+        try:
+            return self.content_of_number(key) or result
+        except StoreError as error:
+            return error
+
+    def refuse_conflict(self, number: str, key: str, issued: str, job: Job, content: str) -> ContentConflict:
+        """Write the audit entry of a conflict and return the error for the job.
+
+        Args:
+            number: of the invoice.
+            key: of the number.
+            issued: digest of the content that stands.
+            job: the one that is refused.
+            content: digest of its content.
+        """
         record = ConflictRecord(
-            key=standing.key,
-            job_id=job.job_id,
-            issued_by_job=standing.job_id,
-            issued_content=standing.content,
-            refused_content=content,
-            created=self.clock(),
+            key=key, job_id=job.job_id, issued_content=issued, refused_content=content, created=self.clock()
         )
-        self._put_first(f"audit/conflicts/{standing.key}-{job.job_id}.json", record)
+        self._put_first(f"audit/conflicts/{key}-{job.job_id}.json", record)
         return ContentConflict(
-            f"invoice {standing.number} was already rendered from other content (job {standing.job_id}).",
+            f"invoice {number} was already rendered from other content.",
             hint="Nothing was overwritten. Check which of the two is right; a changed invoice needs a new number.",
         )
 

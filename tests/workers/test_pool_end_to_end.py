@@ -85,7 +85,7 @@ def test_a_number_with_other_content_is_refused_audited_and_overwrites_nothing(p
     assert pool.client.status(first).receipt == receipt
     (entry,) = [key for key in store.list("audit/conflicts") if second in key]
     audited = json.loads(store.get(entry))
-    assert (audited["event"], audited["issued_by_job"]) == ("content.conflict", first)
+    assert (audited["event"], audited["job_id"]) == ("content.conflict", second)
     assert audited["issued_content"] == receipt.content != audited["refused_content"]
 
 
@@ -133,4 +133,4 @@ def test_nothing_temporary_stays_in_the_store(pool, numbers):
     pool.end_all(pool.client.submit([document(numbers[0])]))
     root = pool.home / "store"
     kinds = {path.relative_to(root).parts[0] for path in root.rglob("*")}
-    assert kinds <= {"sm3", "receipts", "jobs", "errors", "audit"}
+    assert kinds <= {"sm3", "receipts", "jobs", "errors", "audit", "numbers"}

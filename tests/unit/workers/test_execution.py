@@ -88,6 +88,29 @@ def test_conflicting_jobs_in_one_chunk_keep_the_first(runner, engine, records):
     assert engine.batches == [[f"{7:020d}"]]
 
 
+def test_a_number_says_one_thing_whatever_is_asked_of_it(runner, engine, records):
+    runner.run(chunk(job("a", document(7, "one"), outputs=("pdf",))))
+    report = runner.run(chunk(job("b", document(7, "two"), outputs=("png",), dpi=72)))
+    assert counts(report) == (0, 0, 1, 0)
+    assert records.outcome("b").code == "content_conflict"
+    assert len(engine.batches) == 1
+    assert len([key for key in records.store.list("audit/conflicts") if key.endswith("-b.json")]) == 1
+
+
+def test_of_two_contents_rendered_at_once_under_one_number_the_first_stands(runner, engine, records):
+    report = runner.run(
+        chunk(job("a", document(7, "one"), outputs=("pdf",)), job("b", document(7, "two"), outputs=("png",)))
+    )
+    assert counts(report) == (1, 0, 1, 0)
+    assert records.outcome("b").code == "content_conflict"
+    assert len(list(records.store.list("receipts"))) == 1
+
+
+def test_a_number_that_could_not_be_rendered_is_free_for_the_mended_invoice(runner, records):
+    runner.run(chunk(job("a", document(7, "one", act="later:9")), attempt=9))
+    assert counts(runner.run(chunk(job("b", document(7, "two"))))) == (1, 0, 0, 0)
+
+
 def test_other_outputs_of_the_same_invoice_are_other_work(runner, engine):
     runner.run(chunk(job("a", document(7), outputs=("pdf",))))
     report = runner.run(chunk(job("b", document(7), outputs=("png",)), job("c", document(7), outputs=("pdf",), dpi=72)))
@@ -211,6 +234,6 @@ def test_a_receipt_is_put_only_after_all_its_outputs(runner, records, monkeypatc
     monkeypatch.setattr(records.store, "put_many", refuse_one_output)
     report = runner.run(chunk(job("a", document(1)), job("b", document(2))))
     assert counts(report) == (1, 0, 0, 1)
-    assert calls == [{"sm3"}, {"receipts"}, {"jobs"}]
+    assert calls == [{"sm3"}, {"numbers"}, {"receipts"}, {"jobs"}]
     assert len(list(records.store.list("receipts"))) == 1
     assert counts(runner.run(chunk(*report.again, attempt=1))) == (1, 0, 0, 0)
