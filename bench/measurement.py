@@ -69,7 +69,8 @@ class Row:
             "peer_median_ms": round(median(self.peer_samples_ms), SAMPLE_DIGITS) if has_peer else None,
             "peer_p95_ms": round(percentile(self.peer_samples_ms, 0.95), SAMPLE_DIGITS) if has_peer else None,
             "peer_bytes": self.peer_bytes if has_peer else None,
-            "ratio": round(self.ratio, 2) if self.ratio is not None else None,
+            # Significant digits: a ratio far below 1 would round away.
+            "ratio": float(f"{self.ratio:.3g}") if self.ratio is not None else None,
             **{name: round(value, SAMPLE_DIGITS) for name, value in self.extra.items()},
             "samples_ms": [round(sample, SAMPLE_DIGITS) for sample in self.samples_ms],
         }

@@ -42,7 +42,8 @@ def submit(
 ) -> None:
     """Hand invoices to the pool; print their job ids, or with --wait what became of them.
 
-    Exit status: 0 = all well, 1 = some jobs failed, 2 = nothing was submitted, 3 = some jobs have not ended in time.
+    Exit status: 0 = all well, 1 = some jobs failed or nothing could be submitted, 2 = a file must change, 3 = some jobs
+    have not ended in time.
     """
     if lane not in LANES:
         raise ConfigError(f"there is no lane {lane!r}.", hint=f"Choose from {', '.join(LANES)}.")
