@@ -8,16 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from render.display.list import NO_BASE, DisplayList, Kind
+from render.display.list import NO_BASE, OFFSET_COLUMNS, DisplayList, Kind
 
-_OFFSETS = {
-    "doc_page_off": "page_base",
-    "page_item_off": "item_kind",
-    "run_glyph_off": "glyph_id",
-    "rectset_off": "rect_um",
-    "path_verb_off": "path_verb",
-    "path_point_off": "path_point_um",
-}
 _PLAIN = (
     "page_size_um",
     "item_kind",
@@ -52,7 +44,7 @@ def concat(lists: Sequence[DisplayList]) -> DisplayList:
     if any(part.fonts != lists[0].fonts for part in lists):
         raise ValueError("display lists laid out with different font books cannot be joined")
     columns: dict[str, NDArray[Any]] = {name: np.concatenate([getattr(p, name) for p in lists]) for name in _PLAIN}
-    for name, owned in _OFFSETS.items():
+    for name, owned in OFFSET_COLUMNS.items():
         base = np.cumsum([0, *(len(getattr(part, owned)) for part in lists)])
         shifted = [getattr(p, name)[:-1] + base[i] for i, p in enumerate(lists)]
         columns[name] = np.concatenate([*shifted, base[-1:]]).astype(np.uint32)

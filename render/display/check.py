@@ -4,17 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from render.display.list import NO_BASE, DisplayList, Kind
+from render.display.list import NO_BASE, OFFSET_COLUMNS, DisplayList, Kind
 from render.errors import OutputInvalid
-
-_CSR = {
-    "doc_page_off": "page_base",
-    "page_item_off": "item_kind",
-    "run_glyph_off": "glyph_id",
-    "rectset_off": "rect_um",
-    "path_verb_off": "path_verb",
-    "path_point_off": "path_point_um",
-}
 
 
 def check(display: DisplayList) -> None:
@@ -24,7 +15,7 @@ def check(display: DisplayList) -> None:
     0; every item lies on its page.
     """
     faults: list[str] = []
-    for name, owned in _CSR.items():
+    for name, owned in OFFSET_COLUMNS.items():
         offsets = getattr(display, name)
         if (
             offsets[0] != 0

@@ -171,5 +171,15 @@ class DisplayList:
         return [int(item) for item in np.flatnonzero(self.item_tag == self.tags.index(tag))]
 
 
+OFFSET_COLUMNS = {
+    "doc_page_off": "page_base",
+    "page_item_off": "item_kind",
+    "run_glyph_off": "glyph_id",
+    "rectset_off": "rect_um",
+    "path_verb_off": "path_verb",
+    "path_point_off": "path_point_um",
+}
+"""Columns of offsets, and the column whose rows each of them divides."""
+
 TABLE_COLUMNS = ("tags", "bases", "fonts", "images")
 ARRAY_COLUMNS = tuple(column.name for column in fields(DisplayList) if column.name not in TABLE_COLUMNS)

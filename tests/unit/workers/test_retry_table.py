@@ -28,7 +28,9 @@ def test_the_rest_climbs_the_ladder_and_then_gives_up(error):
 
 
 def test_every_policy_has_an_action():
+    actions = {}
     for policy in Retry:
         error = StoreError("x")
         error.retry = policy
-        action_for(error, 0, LADDER)
+        actions[policy] = action_for(error, 0, LADDER)
+    assert actions == {Retry.NEVER: GiveUp(), Retry.LATER: TryAgain(1.0), Retry.ELSEWHERE: TryAgain(1.0)}
