@@ -8,9 +8,12 @@ from __future__ import annotations
 import itertools
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from render.errors import ConfigError
+from render.fonts.arena import GlyphArena
 from render.fonts.face import Face
 from render.fonts.outlines import OutlineCutter
 
@@ -18,81 +21,87 @@ _OP_CHARSET, _OP_CHARSTRINGS, _OP_PRIVATE, _OP_SUBRS = 15, 17, 18, 19
 _OP_ESCAPE = 12
 _OP_FONT_BBOX = 5
 _OP_ROS, _OP_CID_COUNT, _OP_FD_ARRAY, _OP_FD_SELECT = (12, 30), (12, 34), (12, 36), (12, 37)
-_FIRST_CUSTOM_SID = 391
 _HEADER = bytes((1, 0, 4, 4))
+# The Top DICT names registry, ordering and supplement by the first two strings of the font itself, 391 and 392, and 0.
+_REGISTRY = bytes((248, 27, 248, 28, 139, *_OP_ROS))
+# Every number that follows takes five bytes, so the length of the Top DICT does not depend on the offsets in it.
+_TOP_NUMBERS = struct.Struct(">Bi2sBiBBiBBi2sBi2s")
+_PRIVATE_ENTRY = struct.Struct(">BiBiB")
+_NUMBER = 29
 
 Dict = dict[int | tuple[int, int], tuple[bytes, list[int]]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Charstring:
-    """One glyph's program and the Private DICT that its width operand refers to."""
-
-    program: bytes
-    private: bytes
 
 
 class CffOutlines:
     """The charstrings of one CFF face, cut when first needed."""
 
     def __init__(self, face: Face) -> None:
-        self._name = face.postscript_name.encode()
+        self._strings = _index([b"Adobe", b"Identity"]) + _index([])
+        self._front = _HEADER + _index([face.postscript_name.encode()])
         self._cutter = OutlineCutter(face)
-        self._kept: dict[int, _Charstring] = {}
+        self._programs = GlyphArena(len(face.advance))
+        # The Private DICTs that the width operands of programs refer to, and which of them each glyph's refers to.
+        self._privates: list[bytes] = []
+        self._private_of = np.zeros(len(face.advance), np.uint8)
         self._bbox = b""
 
-    def assemble(self, glyph_ids: Sequence[int]) -> bytes:
-        """Return a CFF font whose glyph i is ``glyph_ids[i]``; the first one must be 0 (.notdef)."""
-        missing = [glyph for glyph in glyph_ids if glyph not in self._kept]
-        if missing:
-            self._cut(missing)
-        charstrings = [self._kept[glyph] for glyph in glyph_ids]
-        privates = sorted({charstring.private for charstring in charstrings})
-        return self._font(charstrings, privates)
-
-    def _cut(self, glyph_ids: Sequence[int]) -> None:
-        font, places = self._cutter.cut(glyph_ids)
+    def keep(self, glyph_ids: NDArray[np.int64]) -> None:
+        """Cut those of the glyphs that were not cut yet."""
+        missing = self._programs.lacks(glyph_ids).tolist()
+        if not missing:
+            return
+        font, places = self._cutter.cut(missing)
         table = _Cff(font.reference_table("CFF ").data)
         self._bbox = self._bbox or table.top[_OP_FONT_BBOX][0]
-        for glyph in glyph_ids:
-            self._kept[glyph] = table.charstring(places[glyph])
+        for glyph in dict.fromkeys(missing):
+            program, private = table.charstring(places[glyph])
+            if private not in self._privates:
+                self._privates.append(private)
+            self._programs.add(glyph, program)
+            self._private_of[glyph] = self._privates.index(private)
 
-    def _font(self, charstrings: Sequence[_Charstring], privates: Sequence[bytes]) -> bytes:
-        count = len(charstrings)
-        front = _HEADER + _index([self._name])
-        strings = _index([b"Adobe", b"Identity"]) + _index([])
+    def lacks(self, glyph_ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return those of the glyphs that were not cut yet."""
+        return self._programs.lacks(glyph_ids)
+
+    def assemble(self, glyph_ids: NDArray[np.int64]) -> bytes:
+        """Return a CFF font whose glyph i is ``glyph_ids[i]``, all cut; the first one must be 0 (.notdef)."""
+        count = len(glyph_ids)
+        private_of = self._private_of[glyph_ids]
+        used = np.bincount(private_of).nonzero()[0].tolist()
+        # Sorted, since the order in which they were first seen differs from process to process.
+        order = sorted(used, key=self._privates.__getitem__)
+        privates = [self._privates[index] for index in order]
+        place_of = np.zeros(max(used) + 1, np.uint8)
+        place_of[order] = np.arange(len(order))
+        fd_select = b"\0" + place_of[private_of].tobytes()
         charset = struct.pack(">BHH", 2, 1, count - 2) if count > 1 else b"\0"
-        fd_of = {private: place for place, private in enumerate(privates)}
-        fd_select = b"\0" + bytes([fd_of[charstring.private] for charstring in charstrings])
-        programs = _index([charstring.program for charstring in charstrings])
-        # Every number in the Top DICT takes five bytes, so its length does not depend on the offsets in it.
-        top_length = len(_index([self._top_dict(count, 0, 0, 0, 0)]))
-        at_charset = len(front) + top_length + len(strings)
+        data, ends = self._programs.join(glyph_ids)
+        width = _offset_width(len(data) + 1)
+        programs_head = struct.pack(">HB", count, width) + (ends + 1).astype(f">u{width}").tobytes()
+        top_length = _index_length([len(self._top_dict(count, 0, 0, 0, 0))])
+        at_charset = len(self._front) + top_length + len(self._strings)
         at_fd_select = at_charset + len(charset)
         at_programs = at_fd_select + len(fd_select)
-        at_fd_array = at_programs + len(programs)
-        fd_length = len(_index([_private_entry(0, 0)] * len(privates)))
-        at_private = at_fd_array + fd_length
+        at_fd_array = at_programs + len(programs_head) + len(data)
+        at_private = at_fd_array + _index_length([_PRIVATE_ENTRY.size] * len(privates))
         fonts = []
         for private in privates:
-            fonts.append(_private_entry(len(private), at_private))
+            fonts.append(_PRIVATE_ENTRY.pack(_NUMBER, len(private), _NUMBER, at_private, _OP_PRIVATE))
             at_private += len(private)
-        top = self._top_dict(count, at_charset, at_programs, at_fd_array, at_fd_select)
-        return b"".join((front, _index([top]), strings, charset, fd_select, programs, _index(fonts), *privates))
+        top = _index([self._top_dict(count, at_charset, at_programs, at_fd_array, at_fd_select)])
+        front = (self._front, top, self._strings, charset, fd_select, programs_head)
+        return b"".join((*front, data.tobytes(), _index(fonts), *privates))
 
     def _top_dict(self, count: int, charset: int, programs: int, fd_array: int, fd_select: int) -> bytes:
-        registry = _number(_FIRST_CUSTOM_SID) + _number(_FIRST_CUSTOM_SID + 1) + _number(0) + bytes(_OP_ROS)
-        return b"".join(
-            (
-                registry,
-                self._bbox + bytes((_OP_FONT_BBOX,)),
-                _number(count) + bytes(_OP_CID_COUNT),
-                _number(charset) + bytes((_OP_CHARSET,)),
-                _number(programs) + bytes((_OP_CHARSTRINGS,)),
-                _number(fd_array) + bytes(_OP_FD_ARRAY),
-                _number(fd_select) + bytes(_OP_FD_SELECT),
-            )
+        numbers = _TOP_NUMBERS.pack(
+            *(_NUMBER, count, bytes(_OP_CID_COUNT)),
+            *(_NUMBER, charset, _OP_CHARSET),
+            *(_NUMBER, programs, _OP_CHARSTRINGS),
+            *(_NUMBER, fd_array, bytes(_OP_FD_ARRAY)),
+            *(_NUMBER, fd_select, bytes(_OP_FD_SELECT)),
         )
+        return b"%b%b%c%b" % (_REGISTRY, self._bbox, _OP_FONT_BBOX, numbers)
 
 
 class _Cff:
@@ -112,8 +121,9 @@ class _Cff:
             self._privates = [self._private(self.top)]
             self._fd_of = [0] * len(self._programs)
 
-    def charstring(self, glyph: int) -> _Charstring:
-        return _Charstring(self._programs[glyph], self._privates[self._fd_of[glyph]])
+    def charstring(self, glyph: int) -> tuple[bytes, bytes]:
+        """Return a glyph's program and its Private DICT."""
+        return self._programs[glyph], self._privates[self._fd_of[glyph]]
 
     def _private(self, font: Dict) -> bytes:
         """Return a Private DICT without its local subroutines, which no charstring calls any more."""
@@ -192,24 +202,21 @@ def _parse_number(data: bytes, at: int) -> tuple[int, int]:
     return -(first - 251) * 256 - data[at + 1] - 108, at + 2
 
 
-def _number(value: int) -> bytes:
-    return b"\x1d" + value.to_bytes(4, "big", signed=True)
-
-
-def _private_entry(size: int, at: int) -> bytes:
-    return _number(size) + _number(at) + bytes((_OP_PRIVATE,))
-
-
 def _index(entries: Sequence[bytes]) -> bytes:
     if not entries:
         return b"\0\0"
-    end = 1
-    ends = [end]
-    for entry in entries:
-        end += len(entry)
-        ends.append(end)
-    width = (end.bit_length() + 7) // 8
-    if width == 3:
-        width = 4
+    ends = list(itertools.accumulate(map(len, entries), initial=1))
+    width = _offset_width(ends[-1])
     offsets = struct.pack(f">{len(ends)}{'_BHII'[width]}", *ends)
     return b"".join((struct.pack(">HB", len(entries), width), offsets, *entries))
+
+
+def _index_length(lengths: Sequence[int]) -> int:
+    total = sum(lengths)
+    return 3 + (len(lengths) + 1) * _offset_width(total + 1) + total
+
+
+def _offset_width(end: int) -> int:
+    """Return 1, 2 or 4 bytes, since no format of three is at hand."""
+    width = (end.bit_length() + 7) // 8
+    return 4 if width == 3 else width

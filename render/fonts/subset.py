@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
 
 from render.errors import OutputInvalid
 from render.fonts.cff import CffOutlines
@@ -24,28 +26,29 @@ class Subset:
 
     Attributes:
         data: a bare CID-keyed CFF where ``is_cff``, else a TrueType file without ``cmap``.
-        glyph_ids: the face's glyph id for each new id; the first is .notdef. New id = place in this tuple.
+        glyph_ids: int64[n], the face's glyph id for each new id; the first is .notdef.
         is_cff: which of the two ``data`` is.
     """
 
     data: bytes = field(repr=False)
-    glyph_ids: tuple[int, ...]
+    glyph_ids: NDArray[np.int64]
     is_cff: bool
 
 
-def subset(face: Face, glyph_ids: Sequence[int]) -> Subset:
+def subset(face: Face, glyph_ids: NDArray[np.int64]) -> Subset:
     """Return a font of .notdef followed by these glyphs, in the order given.
 
     Args:
         face: the font to cut from.
-        glyph_ids: glyph ids of ``face``; one that stands twice gets two new ids, so that one outline can carry two
-            characters.
+        glyph_ids: int64[n], glyph ids of ``face``; one that stands twice gets two new ids, so that one outline can
+            carry two characters.
 
     Raises:
         ConfigError: the face cannot be subset.
         OutputInvalid: more glyphs than a font can number.
     """
-    order = (0, *glyph_ids)
+    order = np.zeros(len(glyph_ids) + 1, np.int64)
+    order[1:] = glyph_ids
     if len(order) > MAX_GLYPHS:
         raise OutputInvalid(
             f"{len(order):,} glyphs of {face.postscript_name} do not fit one font.", hint="Split the document."
@@ -55,7 +58,7 @@ def subset(face: Face, glyph_ids: Sequence[int]) -> Subset:
     return Subset(kept.outlines.assemble(order), order, face.is_cff)
 
 
-def keep_outlines(face: Face, glyph_ids: Iterable[int]) -> None:
+def keep_outlines(face: Face, glyph_ids: NDArray[np.int64]) -> None:
     """Cut these glyphs out of the font file at once, so that subsets of them need not.
 
     Raises:
@@ -70,18 +73,16 @@ class _Kept:
     def __init__(self, face: Face) -> None:
         self.outlines = CffOutlines(face) if face.is_cff else GlyfOutlines(face)
         self._face = face
-        self._glyphs: set[int] = set()
         self._cuts = 0
 
-    def keep(self, glyph_ids: Iterable[int]) -> None:
-        new = set(glyph_ids) - self._glyphs
-        if not new:
+    def keep(self, glyph_ids: NDArray[np.int64]) -> None:
+        new = self.outlines.lacks(glyph_ids)
+        if not len(new):
             return
         if self._cuts == _CUTS_BEFORE_COMMON:
-            new.update(self._face.cmap[list(common_characters())].tolist())
+            new = np.concatenate((new, self._face.cmap[list(common_characters())]))
         self._cuts += 1
-        self.outlines.assemble([0, *sorted(new - {0})])
-        self._glyphs |= new
+        self.outlines.keep(np.unique(np.append(new, 0)))
 
 
 @cache

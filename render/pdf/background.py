@@ -16,12 +16,11 @@ from render.display.batch import concat
 from render.display.resources import Resources
 from render.errors import OutputInvalid
 from render.pdf.body import FREE_ENTRY, Body
-from render.pdf.content import Content, image_name, page_contents, shape_name, state_dictionary, state_name
+from render.pdf.content import Content, Painter, image_name, state_dictionary, state_name
 from render.pdf.deflate import deflate_once
 from render.pdf.font import make_font
 from render.pdf.icc import srgb_profile
 from render.pdf.picture import PictureBlock
-from render.pdf.shapes import PathShape
 from render.pdf.syntax import stream
 from render.pdf.text import TextObjects, font_name
 
@@ -130,7 +129,7 @@ def _add_forms(
     # As one list, so that backgrounds of one document share a font.
     joined = concat(bases)
     texts = TextObjects(joined, widths, _CAPTION_PREFIX, np.zeros(len(bases), np.int64))
-    content = page_contents(joined, 0, len(bases), texts, keep_shapes=True)
+    content = Painter(joined, texts).pages(0, len(bases))
     fonts = {}
     for face, pairs in texts.pairs[0].items():
         block = make_font(resources.fonts.faces[face], pairs, deflate_once)
@@ -139,22 +138,13 @@ def _add_forms(
     for index in content.images:
         digest = joined.images[index]
         numbers[index] = images[digest] = pictures[digest].write(body)
-    shapes = {shape_name(place): _add_shape(body, shape) for place, shape in enumerate(content.shapes)}
-    shared = body.add(resource_dictionary(fonts, content, numbers, shapes))
+    shared = body.add(resource_dictionary(fonts, content, numbers, {}))
     forms = {}
     for place, digest in enumerate(digests):
         width, height = joined.page_size_um[place].tolist()
-        operators = "\n".join(content.pages[place]).encode("ascii")
         entries = f"/Type/XObject/Subtype/Form/BBox[0 0 {width} {height}]/Resources {shared} 0 R/Filter/FlateDecode"
-        number = body.place(stream(entries, deflate_once(operators)))
+        number = body.place(stream(entries, deflate_once(content.pages[place])))
         drawn = (joined.images[index] for index in content.images)
         is_transparent = content.is_transparent[place] or any(pictures[image].is_transparent for image in drawn)
         forms[digest] = Form(number, height, is_transparent)
     return forms
-
-
-def _add_shape(body: Body, shape: PathShape) -> int:
-    """Append a shape as a form, which paints in the colour that is set where it is drawn."""
-    box = " ".join(map(str, shape.bbox))
-    entries = f"/Type/XObject/Subtype/Form/BBox[{box}]/Resources<<>>/Filter/FlateDecode"
-    return body.place(stream(entries, deflate_once(shape.operators.encode("ascii"))))

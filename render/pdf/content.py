@@ -5,9 +5,11 @@ One unit of user space is a micrometre once :data:`SCALE` is set; colours change
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import TypeVar
+
+import numpy as np
 
 from render.display.list import Blend, DisplayList, Kind
 from render.pdf import shapes
@@ -15,13 +17,13 @@ from render.pdf.syntax import number
 from render.pdf.text import TextObjects
 from render.units import um_to_pt
 
-SCALE = f"{number(um_to_pt(1), 12)} 0 0 {number(um_to_pt(1), 12)} 0 0 cm"
+SCALE = "{0} 0 0 {0} 0 0 cm\n".format(number(um_to_pt(1), 12)).encode("ascii")
 """Makes a micrometre of a length 1; twelve decimals keep 400 mm right to a millionth of a point."""
 
 _OPAQUE = 255
-_LARGE_SHAPE = 1_000
 _BLEND_NAME = {Blend.NORMAL: "Normal", Blend.MULTIPLY: "Multiply"}
 
+Entry = TypeVar("Entry")
 PaintState = tuple[int, int]
 """Alpha and blend mode."""
 
@@ -36,14 +38,12 @@ class Content:
     Attributes:
         pages: for each page the operators of its items, without scale and background.
         images: indices of the pictures that are drawn.
-        shapes: large paths that are named; the place in this list is in the name.
         states: graphics states that are set.
         is_transparent: for each page, whether an item is blended or translucent.
     """
 
-    pages: list[list[str]]
+    pages: list[bytes]
     images: list[int]
-    shapes: list[shapes.PathShape]
     states: list[PaintState]
     is_transparent: list[bool]
 
@@ -51,11 +51,6 @@ class Content:
 def image_name(image: int) -> str:
     """Return the resource name of a picture."""
     return f"/I{image}"
-
-
-def shape_name(shape: int) -> str:
-    """Return the resource name of a kept shape."""
-    return f"/S{shape}"
 
 
 def state_name(state: PaintState) -> str:
@@ -69,90 +64,92 @@ def state_dictionary(state: PaintState) -> str:
     return f"<</Type/ExtGState/BM/{_BLEND_NAME[Blend(state[1])]}/ca {alpha}/CA {alpha}>>"
 
 
-def page_contents(
-    display: DisplayList, first_page: int, last_page: int, texts: TextObjects, *, keep_shapes: bool = False
-) -> Content:
-    """Return the operators of consecutive pages of a display list.
+class Painter:
+    """Turns pages of a display list into operators; what all pages share is worked out once.
 
     Args:
-        display: the list that holds them.
-        first_page: the first page.
-        last_page: the page behind the last one.
+        display: one or more laid-out documents.
         texts: the list's text.
-        keep_shapes: name large paths instead of writing them out, so that pages can share them.
     """
-    offsets = display.page_item_off[first_page : last_page + 1].tolist()
-    first, last = offsets[0], offsets[-1]
-    painter = _Painter(display, texts.of_items(first, last), keep_shapes=keep_shapes)
-    columns = (display.item_kind, display.item_paint, display.item_ref)
-    items = list(zip(*(column[first:last].tolist() for column in columns), strict=True))
-    heights = display.page_size_um[first_page:last_page, 1].tolist()
-    for (start, end), height in zip(itertools.pairwise(offsets), heights, strict=True):
-        painter.paint_page(items[start - first : end - first], height)
-    named = (list(painter.images), list(painter.shapes), list(painter.states))
-    return Content(painter.pages, *named, painter.is_transparent)
 
-
-class _Painter:
-    """Walks items in paint order and changes colour and state only where the next item differs."""
-
-    def __init__(self, display: DisplayList, texts: Iterator[str], *, keep_shapes: bool) -> None:
+    def __init__(self, display: DisplayList, texts: TextObjects) -> None:
         self._display = display
-        self._keep_shapes = keep_shapes
-        self.shapes: dict[shapes.PathShape, int] = {}
         self._texts = texts
-        self._colours = [" ".join(number(c / _OPAQUE, 4) for c in rgb) for rgb in display.paint_rgba[:, :3].tolist()]
+        self._colours = [_colour(*rgb) for rgb in display.paint_rgba[:, :3].tolist()]
         self._states = list(zip(display.paint_rgba[:, 3].tolist(), display.paint_blend.tolist(), strict=True))
-        self.pages: list[list[str]] = []
-        self.images: dict[int, None] = {}
-        self.states: dict[PaintState, None] = {}
-        self.is_transparent: list[bool] = []
+        self._heights: list[int] = display.page_size_um[:, 1].tolist()
+        self._stretches, self._first_of_page = self._find_stretches()
 
-    def paint_page(self, items: Sequence[Sequence[int]], height_um: int) -> None:
-        """Append a page of items, each kind, paint and reference."""
-        operators: list[str] = []
-        state, fill, stroke = PLAIN_STATE, "", ""
+    def pages(self, first_page: int, last_page: int) -> Content:
+        """Return the operators of the pages ``first_page … last_page - 1``."""
+        content = Content([], [], [], [])
+        for page in range(first_page, last_page):
+            self._paint_page(page, content)
+        return content
+
+    def _paint_page(self, page: int, content: Content) -> None:
+        operators: list[bytes] = []
+        state, fill, stroke = PLAIN_STATE, b"", b""
         has_blend = False
-        settled = -1
-        for kind, paint, ref in items:
-            # Most of a page is text of one paint.
-            if kind == Kind.GLYPHS and paint == settled:
-                operators.append(next(self._texts))
-                continue
-            settled = -1
+        text = self._texts.operators
+        for begin, end, kind, paint, ref in self._stretches[self._first_of_page[page] : self._first_of_page[page + 1]]:
             wanted = self._states[paint] if kind != Kind.IMAGE else (_OPAQUE, self._states[paint][1])
             if wanted != state:
                 state = wanted
                 has_blend = True
-                self.states[state] = None
-                operators.append(f"{state_name(state)} gs")
+                _note(content.states, state)
+                operators.append(f"{state_name(state)} gs\n".encode("ascii"))
             colour = self._colours[paint]
             if kind == Kind.LINE or (kind == Kind.PATH and self._display.path_stroke_um[ref]):
                 if colour != stroke:
-                    operators.append(f"{colour} RG")
+                    operators.append(colour + b" RG\n")
                     stroke = colour
-            elif kind != Kind.IMAGE:
-                settled = paint
-                if colour != fill:
-                    operators.append(f"{colour} rg")
-                    fill = colour
-            operators.append(self._operators(kind, ref, height_um))
-        self.pages.append(operators)
-        self.is_transparent.append(has_blend)
+            elif kind != Kind.IMAGE and colour != fill:
+                operators.append(colour + b" rg\n")
+                fill = colour
+            if kind == Kind.GLYPHS:
+                operators.append(text[begin:end])
+            else:
+                operators.append(self._shape(kind, ref, self._heights[page], content))
+        content.pages.append(b"".join(operators))
+        content.is_transparent.append(has_blend)
 
-    def _operators(self, kind: int, ref: int, height_um: int) -> str:
-        if kind == Kind.GLYPHS:
-            return next(self._texts)
+    def _find_stretches(self) -> tuple[list[tuple[int, int, int, int, int]], list[int]]:
+        """Find the stretches of items that are painted at once, and where each page's begin among them.
+
+        All text of one paint in a row is one, any other item is one by itself. A stretch has begin and end of its text,
+        kind, paint and first reference.
+        """
+        display = self._display
+        kind, paint = display.item_kind, display.item_paint
+        is_first = np.ones(len(kind) + 1, np.bool_)
+        is_first[1:-1] = (kind[1:] != Kind.GLYPHS) | (kind[:-1] != Kind.GLYPHS) | (paint[1:] != paint[:-1])
+        offsets = display.page_item_off.astype(np.int64)
+        is_first[offsets] = True
+        starts = is_first.nonzero()[0]
+        places = self._texts.places(starts)
+        columns = (column[starts[:-1]].tolist() for column in (kind, paint, display.item_ref))
+        return list(zip(places[:-1], places[1:], *columns, strict=True)), starts.searchsorted(offsets).tolist()
+
+    def _shape(self, kind: int, ref: int, height_um: int, content: Content) -> bytes:
         if kind == Kind.RECTS:
-            return shapes.rect_set(self._display, ref, height_um)
+            return shapes.rect_set(self._display, ref, height_um) + b"\n"
         if kind == Kind.LINE:
-            return shapes.line(self._display, ref, height_um)
-        if kind == Kind.PATH:
-            shape = shapes.path(self._display, ref)
-            shown = shape.operators
-            if self._keep_shapes and len(shown) >= _LARGE_SHAPE:
-                shown = f"{shape_name(self.shapes.setdefault(shape, len(self.shapes)))} Do"
-            return shapes.path_place(self._display, ref, height_um, shown)
-        picture = int(self._display.image_ref[ref])
-        self.images[picture] = None
-        return shapes.image(self._display, ref, height_um, image_name(picture))
+            shown = shapes.line(self._display, ref, height_um)
+        elif kind == Kind.PATH:
+            shown = shapes.path(self._display, ref, height_um)
+        else:
+            picture = int(self._display.image_ref[ref])
+            _note(content.images, picture)
+            shown = shapes.image(self._display, ref, height_um, image_name(picture))
+        return f"{shown}\n".encode("ascii")
+
+
+def _note(seen: list[Entry], entry: Entry) -> None:
+    if entry not in seen:
+        seen.append(entry)
+
+
+@lru_cache(maxsize=256)
+def _colour(red: int, green: int, blue: int) -> bytes:
+    return " ".join(number(channel / _OPAQUE, 4) for channel in (red, green, blue)).encode("ascii")

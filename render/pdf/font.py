@@ -22,10 +22,8 @@ from render.fonts.face import ADVANCE_PER_EM, Face
 from render.fonts.subset import subset
 from render.pdf.body import Body
 from render.pdf.deflate import deflate_fast
+from render.pdf.kernels.operators import UNITS
 from render.pdf.syntax import name, stream
-
-UNITS = 1000
-"""Glyph space of a PDF font: this many units in an em."""
 
 _KEPT_FACES = 64
 _KEPT_BLOCKS = 64
@@ -102,7 +100,7 @@ def make_font(face: Face, pairs: NDArray[np.int64], deflate: Callable[[bytes], b
         file=stream(entries, deflate(part.data)),
         to_unicode=stream(filters, deflate(to_unicode_map(pairs >> 16).encode("ascii"))),
         descriptor=_descriptor(face),
-        widths=_width_array(face.advance[pairs & 0xFFFF]),
+        widths=_width_array(_widths(face)[glyph_ids]),
     )
 
 
@@ -132,23 +130,19 @@ def pair_keys(glyph_ids: NDArray[np.uint16], chars: NDArray[np.uint32]) -> NDArr
     return (chars.astype(np.int64) << 16) | glyph_ids
 
 
-def glyphs_of(pairs: NDArray[np.int64]) -> list[int]:
+def glyphs_of(pairs: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the glyph of each pair."""
-    glyph_ids: list[int] = (pairs & 0xFFFF).tolist()
-    return glyph_ids
+    return pairs & 0xFFFF
 
 
 def to_unicode_map(chars: NDArray[np.int64]) -> str:
     """Return a ToUnicode CMap that reads code i + 1 as ``chars[i]`` (ISO 32000-1, 9.10.3)."""
-    values = [_utf16(int(char)) for char in chars] if len(chars) and chars.max() >= _BMP_END else _utf16_bmp(chars)
-    values.insert(0, "")
     ranges = []
     # A range must not cross a change of the code's first byte.
-    for start in range(0, len(values), _CODES_A_RANGE):
-        first = max(start, 1)
-        last = min(start + _CODES_A_RANGE, len(values)) - 1
+    for start in range(0, len(chars) + 1, _CODES_A_RANGE):
+        first, last = max(start, 1), min(start + _CODES_A_RANGE - 1, len(chars))
         if first <= last:
-            ranges.append(f"<{first:04X}><{last:04X}>[{''.join(values[first : last + 1])}]\n")
+            ranges.append(f"<{first:04X}><{last:04X}>[<{_utf16(chars[first - 1 : last])}>]\n")
     sections = []
     for start in range(0, len(ranges), _RANGES_A_SECTION):
         section = ranges[start : start + _RANGES_A_SECTION]
@@ -156,13 +150,11 @@ def to_unicode_map(chars: NDArray[np.int64]) -> str:
     return "".join((_CMAP_HEAD, *sections, _CMAP_TAIL))
 
 
-def _utf16(char: int) -> str:
-    return f"<{chr(char).encode('utf-16-be').hex()}>"
-
-
-def _utf16_bmp(chars: NDArray[np.int64]) -> list[str]:
-    spaced = chars.astype(">u2").tobytes().hex(" ", 2)
-    return [f"<{value}>" for value in spaced.split()]
+def _utf16(chars: NDArray[np.int64]) -> str:
+    """Return each character as UTF-16BE in hexadecimal, with "><" between them; there is one at least."""
+    if chars.max() < _BMP_END:
+        return chars.astype(">u2").tobytes().hex(":", 2).replace(":", "><")
+    return "><".join(chr(char).encode("utf-16-be").hex() for char in chars.tolist())
 
 
 def stated_widths(advance: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -174,15 +166,20 @@ def stated_widths(advance: NDArray[np.int32]) -> NDArray[np.int32]:
     return (advance + per_unit // 2) // per_unit
 
 
-def _width_array(advance: NDArray[np.int32]) -> str:
-    """Return the /W entry; widths that the default covers are left out."""
-    widths = stated_widths(advance)
-    starts = [0, *((widths[1:] != widths[:-1]).nonzero()[0] + 1).tolist(), len(widths)]
-    parts = [
-        f"{first + 1} {last} {widths[first]}"
-        for first, last in itertools.pairwise(starts)
-        if first < last and widths[first] != UNITS
-    ]
+@lru_cache(maxsize=_KEPT_FACES)
+def _widths(face: Face) -> NDArray[np.int32]:
+    return stated_widths(face.advance)
+
+
+def _width_array(widths: NDArray[np.int32]) -> str:
+    """Return the /W entry of stated widths; those that the default covers are left out."""
+    parts = []
+    code = 1
+    for width, group in itertools.groupby(widths.tolist()):
+        last = code + len(list(group)) - 1
+        if width != UNITS:
+            parts.append(f"{code} {last} {width}")
+        code = last + 1
     return f"/W[{' '.join(parts)}]" if parts else ""
 
 

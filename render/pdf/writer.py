@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from render.display.list import NO_BASE, DisplayList
 from render.display.resources import Resources
@@ -19,7 +20,7 @@ from render.fonts.subset import keep_outlines
 from render.pdf.attachment import add_attachments
 from render.pdf.background import ID_BYTES, Background, compile_background, resource_dictionary
 from render.pdf.body import Body
-from render.pdf.content import SCALE, Content, page_contents
+from render.pdf.content import SCALE, Content, Painter
 from render.pdf.deflate import deflate_fast
 from render.pdf.field import add_signature_field
 from render.pdf.font import FontCache, glyphs_of, stated_widths
@@ -46,7 +47,7 @@ class PdfWriter:
         self._backgrounds: dict[tuple[str, ...], Background] = {}
         self._fonts = FontCache()
         self._widths = stated_widths(resources.fonts.advance)
-        self._last: tuple[DisplayList, TextObjects] | None = None
+        self._last: tuple[DisplayList, TextObjects, Painter] | None = None
         for digest in resources.bases:
             self._background((digest,))
 
@@ -73,28 +74,29 @@ class PdfWriter:
         """
         if display.fonts != self._resources.fonts.digests:
             raise OutputInvalid("the document was laid out with other fonts.", hint="Please report this defect.")
-        draft = _Draft(self._resources.fonts, self._pictures, self._fonts, display, self._text_of(display), doc)
+        texts, painter = self._prepare(display)
+        draft = _Draft(self._resources.fonts, self._pictures, self._fonts, display, texts.pairs[doc], painter, doc)
         background = self._background(draft.bases_used)
         return draft.finish(background, info, attachments, reserve_signature_bytes)
 
-    def _text_of(self, display: DisplayList) -> TextObjects:
-        """Return the list's text, made once for all documents of a batch."""
+    def _prepare(self, display: DisplayList) -> tuple[TextObjects, Painter]:
+        """Return the list's text and painter, made once for all documents of a batch."""
         if self._last is None or self._last[0] is not display:
             offsets = display.doc_page_off.astype(np.int64)
             document = np.arange(display.n_docs).repeat(offsets[1:] - offsets[:-1])
             texts = TextObjects(display, self._widths, _VALUE_PREFIX, document)
             self._keep_outlines(texts)
-            self._last = (display, texts)
-        return self._last[1]
+            self._last = (display, texts, Painter(display, texts))
+        return self._last[1], self._last[2]
 
     def _keep_outlines(self, texts: TextObjects) -> None:
         """Cut the glyphs of all documents out of the fonts at once."""
-        glyphs: dict[int, set[int]] = {}
+        glyphs: dict[int, list[NDArray[np.int64]]] = {}
         for pairs_by_face in texts.pairs:
             for face, pairs in pairs_by_face.items():
-                glyphs.setdefault(face, set()).update(glyphs_of(pairs))
+                glyphs.setdefault(face, []).append(glyphs_of(pairs))
         for face, ids in glyphs.items():
-            keep_outlines(self._resources.fonts.faces[face], ids)
+            keep_outlines(self._resources.fonts.faces[face], np.concatenate(ids))
 
     def _background(self, digests: tuple[str, ...]) -> Background:
         if digests not in self._backgrounds:
@@ -114,12 +116,13 @@ class _Draft:
         pictures: Mapping[str, PictureBlock],
         fonts: FontCache,
         display: DisplayList,
-        texts: TextObjects,
+        pairs: Mapping[int, NDArray[np.int64]],
+        painter: Painter,
         doc: int,
     ) -> None:
         self._book = book
-        self._texts = texts
-        self._pairs = texts.pairs[doc]
+        self._pairs = pairs
+        self._painter = painter
         self._pictures = pictures
         self._fonts = fonts
         self._display = display
@@ -156,7 +159,7 @@ class _Draft:
     def _add_pages(self, body: Body, background: Background, widget: int | None) -> tuple[int, int]:
         """Append pages with all that they need; return the numbers of the first page and of the page tree."""
         pages = self._pages
-        content = page_contents(self._display, pages.start, pages.stop, self._texts)
+        content = self._painter.pages(pages.start, pages.stop)
         resources = body.add(self._resources(body, background, content))
         tree = body.reserve()
         numbers = []
@@ -192,12 +195,14 @@ class _Draft:
         if base is not None:
             form = background.forms[base]
             is_transparent = is_transparent or form.is_transparent
-            name = _form_name(self.bases_used.index(base))
+            name = _form_name(self.bases_used.index(base)).encode("ascii")
             operators.append(
-                f"{name} Do" if form.height_um == height else f"q 1 0 0 1 0 {height - form.height_um} cm {name} Do Q"
+                b"%b Do\n" % name
+                if form.height_um == height
+                else b"q 1 0 0 1 0 %d cm %b Do Q\n" % (height - form.height_um, name)
             )
-        operators.extend(content.pages[place])
-        contents = body.place(stream("/Filter/FlateDecode", deflate_fast("\n".join(operators).encode("ascii"))))
+        operators.append(content.pages[place])
+        contents = body.place(stream("/Filter/FlateDecode", deflate_fast(b"".join(operators))))
         box = f"{number(um_to_pt(width), _BOX_DECIMALS)} {number(um_to_pt(height), _BOX_DECIMALS)}"
         group = _GROUP if is_transparent else ""
         return body.add(f"<</Type/Page/Parent {tree} 0 R/MediaBox[0 0 {box}]/Contents {contents} 0 R{group}{rest}>>")

@@ -30,7 +30,7 @@ def compile_background(spec: TemplateSpec, kind: PageKind, fonts: FontBook, seal
     builder = DisplayListBuilder(fonts)
     builder.page(*spec.page_um)
     if seal is None:
-        draw_watermark(builder, spec, fonts.face(_SAMPLE_ROLE))
+        draw_watermark(builder, spec, _SAMPLE_ROLE)
     _draw_rules(builder, spec)
     label = builder.paint(*spec.colors["label"])
     for caption in spec.captions:
@@ -40,7 +40,7 @@ def compile_background(spec: TemplateSpec, kind: PageKind, fonts: FontBook, seal
         if kind in mark.pages:
             _draw_mark(builder, mark, label)
     if seal is None:
-        draw_sample_seal(builder, spec, fonts.face(_SAMPLE_ROLE))
+        draw_sample_seal(builder, spec, _SAMPLE_ROLE)
     else:
         paint = builder.paint(0, 0, 0, blend=Blend.MULTIPLY)
         builder.image(seal.digest, spec.seal_box_um, paint=paint, tag="seal.picture")

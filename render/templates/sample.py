@@ -10,8 +10,7 @@ from fractions import Fraction
 
 from render.display.builder import DisplayListBuilder
 from render.display.list import Blend, Verb
-from render.fonts.face import Face
-from render.templates.glyph_path import Turn, outline
+from render.display.resolve import Align
 from render.templates.spec import TemplateSpec
 
 SAMPLE_TEXT = "样张"
@@ -27,33 +26,36 @@ _NOTICE_SIZE, _NOTICE_BASELINE = Fraction(9, 100), Fraction(475, 1000)
 # Handle length of a cubic quarter of a circle, in radii.
 _KAPPA = Fraction(5523, 10000)
 
-# The 3-4-5 triangle's angle, 36.87°: near the page's diagonal and exact in rationals.
-_DIAGONAL = Turn(4, 3, 5)
-_WATERMARK_SIZE_UM = 26_000
+_WATERMARK_SIZE_UM = 30_000
 _WATERMARK_COLUMNS = 3
-_WATERMARK_ROWS = 2
 # From the baseline of a character up to its middle, in parts of the em.
 _MIDDLE = Fraction(38, 100)
 
 
-def draw_watermark(builder: DisplayListBuilder, spec: TemplateSpec, face: Face) -> None:
-    """Draw 样张 in a very light grey across the page; it is opaque, so it must be painted first."""
+def draw_watermark(builder: DisplayListBuilder, spec: TemplateSpec, role: str) -> None:
+    """Print 样张 in a very light grey across the page; it is opaque, so it must be painted first.
+
+    It is text, so a document that carries it also says so to whoever extracts its words; upright, since text has no
+    other direction in a display list.
+    """
     paint = builder.paint(*spec.colors["watermark"])
-    words, size, turn = outline(face, SAMPLE_TEXT), _WATERMARK_SIZE_UM, _DIAGONAL
-    # From the middle of the words back to their first baseline point.
-    along, across = words.width_um(size) // 2, round(size * _MIDDLE)
-    back_x = (along * turn.cos - across * turn.sin) // turn.divisor
-    back_y = (along * turn.sin + across * turn.cos) // turn.divisor
     width, height = spec.page_um
-    for row in range(_WATERMARK_ROWS):
-        for column in range(_WATERMARK_COLUMNS):
-            center_x = width * (2 * column + 1) // (2 * _WATERMARK_COLUMNS)
-            center_y = height * (2 * row + 1) // (2 * _WATERMARK_ROWS)
-            points = words.placed(center_x - back_x, center_y + back_y, size, turn)
-            builder.path(words.verbs, points, paint=paint, tag="watermark")
+    baseline = height // 2 + round(_WATERMARK_SIZE_UM * _MIDDLE)
+    for column in range(_WATERMARK_COLUMNS):
+        center = width * (2 * column + 1) // (2 * _WATERMARK_COLUMNS)
+        builder.text(
+            role,
+            _WATERMARK_SIZE_UM,
+            center,
+            baseline,
+            SAMPLE_TEXT,
+            paint=paint,
+            tag="watermark",
+            align=Align.CENTER,
+        )
 
 
-def draw_sample_seal(builder: DisplayListBuilder, spec: TemplateSpec, face: Face) -> None:
+def draw_sample_seal(builder: DisplayListBuilder, spec: TemplateSpec, role: str) -> None:
     """Draw the sample seal into the seal's box, multiplied with what is below, so that the title stays readable."""
     paint = builder.paint(*spec.colors["sample_seal"], blend=Blend.MULTIPLY)
     left, top, right, bottom = spec.seal_box_um
@@ -65,10 +67,8 @@ def draw_sample_seal(builder: DisplayListBuilder, spec: TemplateSpec, face: Face
         (SAMPLE_TEXT, _SAMPLE_SIZE, _SAMPLE_BASELINE, "sample"),
         (NOTICE_TEXT, _NOTICE_SIZE, _NOTICE_BASELINE, "notice"),
     ):
-        words, size_um = outline(face, text), round(height * size)
-        x = (left + right - words.width_um(size_um)) // 2
-        points = words.placed(x, top + round(height * baseline), size_um)
-        builder.path(words.verbs, points, paint=paint, tag=f"seal.{name}")
+        place = ((left + right) // 2, top + round(height * baseline))
+        builder.text(role, round(height * size), *place, text, paint=paint, tag=f"seal.{name}", align=Align.CENTER)
 
 
 def ellipse(box_um: tuple[int, int, int, int]) -> tuple[list[Verb], list[tuple[int, int]]]:

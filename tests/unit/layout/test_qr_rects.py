@@ -65,12 +65,13 @@ def test_penalties_are_those_of_the_standard():
     assert qr_symbol.penalties(qr_symbol._masked(data)).tolist() == expected
 
 
-def test_modules_fill_the_box_and_neighbours_share_their_edges():
+def test_modules_are_equal_squares_that_fill_the_box():
     rects = qr_rects(TEXT, BOX)
-    assert rects.min(axis=0)[:2].tolist() == [6_500, 6_000]
-    assert rects.max(axis=0)[2:].tolist() == [26_500, 26_000]
-    edges = {6_500 + round(place * 20_000 / 33) for place in range(34)}
-    assert set(rects[:, [0, 2]].ravel().tolist()) <= edges
+    # 20 mm hold 33 modules of 606 µm; the 2 µm that are left stand on either side.
+    assert rects.min(axis=0)[:2].tolist() == [6_501, 6_001]
+    assert rects.max(axis=0)[2:].tolist() == [26_499, 25_999]
+    assert {(x - 6_501) % 606 for x in rects[:, [0, 2]].ravel().tolist()} == {0}
+    assert set((rects[:, 3] - rects[:, 1]).tolist()) == {606}
 
 
 def test_runs_of_dark_modules_are_one_rectangle():

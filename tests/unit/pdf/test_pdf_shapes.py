@@ -33,24 +33,56 @@ def _pixels(book, builder):
         return np.asarray(pdf[0].render(scale=_PX_PER_MM * 25.4 / 72, no_smoothpath=True).to_pil())[:400, :600]
 
 
-def test_many_rectangles_are_written_as_few_are(book):
+def _filled(shown, page_height):
+    """Return left, top, right, bottom in µm of each rectangle that these operators fill, y down."""
+    words = shown.decode().split()
+    scale, dx, dy = 1, 0, 0
+    if words[0] == "q":
+        assert words[7] == "cm"
+        assert words[-1] == "Q"
+        scale, dx, dy = int(words[1]), int(words[5]), int(words[6])
+        assert [int(word) for word in words[1:5]] == [scale, 0, 0, scale]
+        words = words[8:-1]
+    assert words.pop() == "f"
+    assert set(words[4::5]) == {"re"}
+    x, y, width, height = (np.array(words[place::5]).astype(int) * scale for place in range(4))
+    return np.stack([dx + x, page_height - dy - y - height, dx + x + width, page_height - dy - y], axis=1)
+
+
+def _rect_set(book, rects):
+    builder = _builder(book)
+    builder.rects(rects, paint=builder.paint(0, 0, 0), tag="q")
+    return shapes.rect_set(builder.freeze(), 0, 40_000)
+
+
+def test_rectangles_are_written_as_they_are(book):
     rng = np.random.default_rng(7)
-    corner = rng.integers(0, 30_000, (200, 2))
+    corner = rng.integers(-9_999, 30_000, (200, 2))
     rects = np.concatenate([corner, corner + rng.integers(1, 9_999, (200, 2))], axis=1)
-    builder = _builder(book)
-    builder.rects(rects, paint=builder.paint(0, 0, 0), tag="q")
-    shown = shapes.rect_set(builder.freeze(), 0, 40_000)
-    numbers = np.array([int(word) for word in shown.removesuffix("f").replace("re", "").split()]).reshape(-1, 4)
-    left, bottom, width, height = numbers.T
-    assert np.array_equal(np.stack([left, 40_000 - bottom - height, left + width, 40_000 - bottom], axis=1), rects)
-    assert shown.count(" re ") == 200
+    shown = _rect_set(book, rects)
+    assert not shown.startswith(b"q ")
+    assert np.array_equal(_filled(shown, 40_000), rects)
 
 
-def test_rectangles_beyond_the_page_keep_their_sign(book):
-    rects = np.tile([[1_000, 39_000, 2_000, 41_000]], (40, 1))
-    builder = _builder(book)
-    builder.rects(rects, paint=builder.paint(0, 0, 0), tag="q")
-    assert shapes.rect_set(builder.freeze(), 0, 40_000).startswith("1000 -1000 1000 2000 re ")
+def test_rectangles_on_a_grid_are_written_in_its_steps(book):
+    rng = np.random.default_rng(8)
+    corner = rng.integers(0, 30, (200, 2))
+    steps = np.concatenate([corner, corner + rng.integers(1, 4, (200, 2))], axis=1)
+    rects = steps * 606 + [6_501, 6_001, 6_501, 6_001]
+    shown = _rect_set(book, rects)
+    assert shown.startswith(b"q 606 0 0 606 ")
+    assert np.array_equal(_filled(shown, 40_000), rects)
+
+
+def test_rectangles_in_a_row_become_one(book):
+    row = [[1_000 * place, 2_000, 1_000 * place + 1_000, 3_000] for place in range(5)]
+    shown = _rect_set(book, [*row, [9_000, 2_000, 10_000, 3_000], [10_000, 2_500, 11_000, 3_500]])
+    expected = [[0, 2_000, 5_000, 3_000], [9_000, 2_000, 10_000, 3_000], [10_000, 2_500, 11_000, 3_500]]
+    assert _filled(shown, 40_000).tolist() == expected
+
+
+def test_one_rectangle_needs_no_grid(book):
+    assert _rect_set(book, [[1_000, 39_000, 2_000, 41_000]]) == b"1000 -1000 1000 2000 re f"
 
 
 def test_rectangles_lines_and_paths_fall_on_their_places(book):

@@ -57,7 +57,9 @@ def test_the_sample_seal_fills_its_box_and_is_multiplied_with_the_title(template
     seal = [item for item in range(display.n_items) if display.tag_of(item).startswith("seal.")]
     boxes = display.item_bbox_um[seal]
     assert (boxes[:, 0].min(), boxes[:, 1].min(), boxes[:, 2].max(), boxes[:, 3].max()) == SEAL_BOX
-    assert {int(display.item_kind[item]) for item in seal} == {Kind.PATH}
+    kinds = {display.tag_of(item): int(display.item_kind[item]) for item in seal}
+    words = {"seal.sample": Kind.GLYPHS, "seal.notice": Kind.GLYPHS}
+    assert kinds == {"seal.ring": Kind.PATH, "seal.inner_ring": Kind.PATH} | words
     assert {int(display.paint_blend[display.item_paint[item]]) for item in seal} == {Blend.MULTIPLY}
 
 
@@ -72,7 +74,7 @@ def test_the_words_of_the_sample_seal_stand_clear_of_the_title(template):
 def test_the_watermark_is_opaque_and_very_light(template):
     display = background(template)
     items = display.items_tagged("watermark")
-    assert len(items) == 6
+    assert [display.run_text(int(display.item_ref[item])) for item in items] == ["样张"] * 3
     for item in items:
         paint = display.item_paint[item]
         assert display.paint_blend[paint] == Blend.NORMAL

@@ -112,8 +112,9 @@ def test_no_rules_stand_between_the_columns_of_the_item_table(background):
 
 
 def test_captions_and_rules_are_dark_red(background):
-    for kind in (Kind.GLYPHS, Kind.LINE):
-        for item, _ in items(background, kind, ""):
+    for kind, prefix in ((Kind.GLYPHS, "caption."), (Kind.LINE, "rule.")):
+        assert items(background, kind, prefix)
+        for item, _ in items(background, kind, prefix):
             assert tuple(background.paint_rgba[background.item_paint[item]][:3].tolist()) == LABEL
 
 

@@ -1,0 +1,1 @@
+"""Inner loops of font subsets, written for a compiler."""

@@ -1,0 +1,1 @@
+"""Inner loops of the PDF writer, written for a compiler."""
