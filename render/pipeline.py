@@ -18,7 +18,7 @@ from render.display.resources import Picture
 from render.encode.api import encoder
 from render.errors import Fault, InputError, KaipiaoError
 from render.fonts.registry import load_fonts
-from render.layout.engine import layout_invoice
+from render.layout.engine import layout_batch, layout_invoice
 from render.model.einvoice import write_einvoice
 from render.model.invoice import Invoice, Media
 from render.model.read import read_invoice
@@ -119,13 +119,16 @@ class _Job:
 
 
 @dataclass(frozen=True, slots=True)
-class _LaidOut:
-    """A job whose invoice was read and laid out."""
+class _Work:
+    """A job whose invoice was read."""
 
     job: _Job
     invoice: Invoice
     template: Template
-    display: DisplayList
+
+    def alone(self) -> DisplayList:
+        """Return the invoice laid out by itself."""
+        return layout_invoice(self.invoice, self.template)
 
 
 class Renderer:
@@ -159,22 +162,22 @@ class Renderer:
     def render_batch(self, requests: Sequence[RenderRequest]) -> list[RenderResult]:
         """Render many invoices; the results stand in the order of the requests."""
         jobs = [_Job(request, RenderResult(request.job_id)) for request in requests]
-        laid_out: list[_LaidOut] = []
+        groups: dict[str, list[_Work]] = defaultdict(list)
         for job in jobs:
             with job.boundary():
-                laid_out.append(self._lay_out(job))
-        groups: dict[str, list[_LaidOut]] = defaultdict(list)
-        for work in laid_out:
-            groups[work.template.digest].append(work)
+                work = self._read(job)
+                groups[work.template.digest].append(work)
         for group in groups.values():
-            self._export(group)
+            batch, laid_out = self._lay_out(group)
+            if batch is not None:
+                self._export(laid_out, batch)
         for job in jobs:
             job.result.stage_ms = {name: round(ms, 3) for name, ms in job.times.ms.items()}
             if job.result.error is None:
                 job.result.outputs = tuple(job.made)
         return [job.result for job in jobs]
 
-    def _lay_out(self, job: _Job) -> _LaidOut:
+    def _read(self, job: _Job) -> _Work:
         _check_request(job.request)
         with job.times.stage("read"):
             read = read_invoice(job.request.data, job.request.media)
@@ -183,32 +186,53 @@ class Renderer:
         template = self.template(invoice.kind.value)
         result.template_id = template.id
         result.template_version, result.template_digest = template.version, template.digest
-        with job.times.stage("layout"):
-            display = layout_invoice(invoice, template)
-        return _LaidOut(job, invoice, template, display)
+        return _Work(job, invoice, template)
 
-    def _export(self, group: Sequence[_LaidOut]) -> None:
+    def _lay_out(self, group: Sequence[_Work]) -> tuple[DisplayList | None, list[_Work]]:
+        """Lay out the invoices of one template in one list; return it and the jobs whose documents it holds."""
+        clock = StageTimes()
+        try:
+            with clock.stage("layout"):
+                batch, errors = layout_batch([work.invoice for work in group], group[0].template)
+        except Exception:  # noqa: BLE001 whichever invoice is to blame shows when each is laid out alone
+            errors = []
+            for work in group:
+                with work.job.boundary():
+                    work.alone()
+                errors.append(work.job.result.error)
+            good = [work.invoice for work, error in zip(group, errors, strict=True) if error is None]
+            batch = layout_batch(good, group[0].template)[0] if good else None
+        laid_out = []
+        for work, error in zip(group, errors, strict=True):
+            # Layout is done for all at once, so each invoice is told its share.
+            work.job.times.add("layout", clock.ms.get("layout", 0.0) / len(group))
+            if error is None:
+                laid_out.append(work)
+            else:
+                work.job.result.error = error
+        return batch, laid_out
+
+    def _export(self, group: Sequence[_Work], batch: DisplayList) -> None:
         """Write and draw the documents of one template from one display list."""
-        batch = concat([work.display for work in group])
         for doc, work in enumerate(group):
             if work.job.wants("pdf"):
                 self._write(work, batch, doc)
-        by_dpi: dict[int, list[_LaidOut]] = defaultdict(list)
+        by_dpi: dict[int, list[_Work]] = defaultdict(list)
         for work in group:
             if work.job.wants("png"):
                 by_dpi[work.job.request.dpi].append(work)
         for drawn in by_dpi.values():
-            self._draw(drawn, batch if len(drawn) == len(group) else concat([work.display for work in drawn]))
+            self._draw(drawn, batch if len(drawn) == len(group) else concat([work.alone() for work in drawn]))
 
-    def _write(self, work: _LaidOut, batch: DisplayList, doc: int) -> None:
+    def _write(self, work: _Work, batch: DisplayList, doc: int) -> None:
         """Write one document out of its batch or, if that fails, alone: another document may be to blame."""
         try:
             work.job.made.append(self._write_pdf(work, batch, doc))
         except Exception:  # noqa: BLE001 what stands in the way of this document itself shows when it is written alone
             with work.job.boundary():
-                work.job.made.append(self._write_pdf(work, work.display, 0))
+                work.job.made.append(self._write_pdf(work, work.alone(), 0))
 
-    def _write_pdf(self, work: _LaidOut, batch: DisplayList, doc: int) -> Output:
+    def _write_pdf(self, work: _Work, batch: DisplayList, doc: int) -> Output:
         digest = work.template.digest
         if digest not in self._writers:
             self._writers[digest] = PdfWriter(work.template.resources)
@@ -224,20 +248,21 @@ class Renderer:
         name = f"{work.invoice.number}.pdf"
         return Output(name, "pdf", "application/pdf", data, f"sm3:{sm3_hex(data)}", "cpu", signer)
 
-    def _draw(self, group: Sequence[_LaidOut], batch: DisplayList) -> None:
+    def _draw(self, group: Sequence[_Work], batch: DisplayList) -> None:
         """Draw invoices that share a template and a resolution, together or, if that fails, one by one."""
         try:
             pages = self._rasterizer(group[0]).rasterize(batch)
-            for work in group:
-                work.job.made.extend(_encode_pages(work, pages))
+            for doc, work in enumerate(group):
+                work.job.made.extend(_encode_pages(work, pages, batch, doc))
         except Exception:  # noqa: BLE001 whichever invoice is to blame shows when each is drawn alone
             for work in group:
                 work.job.made = [output for output in work.job.made if output.kind != "png"]
                 with work.job.boundary():
-                    alone = self._rasterizer(work).rasterize(work.display)
-                    work.job.made.extend(_encode_pages(work, alone))
+                    alone = work.alone()
+                    pages = self._rasterizer(work).rasterize(alone)
+                    work.job.made.extend(_encode_pages(work, pages, alone, 0))
 
-    def _rasterizer(self, work: _LaidOut) -> Rasterizer:
+    def _rasterizer(self, work: _Work) -> Rasterizer:
         key = (work.template.digest, work.job.request.dpi)
         if key not in self._rasterizers:
             self._rasterizers[key] = Rasterizer(work.template.resources, work.job.request.dpi)
@@ -252,11 +277,11 @@ class _Signature:
         self.reserve = pdf_signature.reserve_bytes(signer)
 
 
-def _encode_pages(work: _LaidOut, pages: Iterator[PagePixels]) -> list[Output]:
-    """Take this invoice's pages from the rasteriser and encode them."""
+def _encode_pages(work: _Work, pages: Iterator[PagePixels], display: DisplayList, doc: int) -> list[Output]:
+    """Take the pages of this document of a display list from the rasteriser and encode them."""
     png = encoder("png")
     outputs = []
-    for page in range(work.display.n_pages):
+    for page in range(int(display.doc_page_off[doc + 1] - display.doc_page_off[doc])):
         with work.job.times.stage("raster"):
             pixels = next(pages)
         with work.job.times.stage("encode"):

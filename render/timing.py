@@ -21,4 +21,8 @@ class StageTimes:
         try:
             yield
         finally:
-            self.ms[name] = self.ms.get(name, 0.0) + (self._clock() - start) * 1000
+            self.add(name, (self._clock() - start) * 1000)
+
+    def add(self, name: str, ms: float) -> None:
+        """Count time that was measured elsewhere, such as a share of a batch's."""
+        self.ms[name] = self.ms.get(name, 0.0) + ms

@@ -1,29 +1,35 @@
 """Collects drawing verbs and freezes them into a :class:`DisplayList`.
 
-Text is kept as strings until :meth:`DisplayListBuilder.freeze`, which resolves the characters of the whole document
-to glyphs and positions in one pass of array operations: no Python object and no loop per glyph.
+Text is kept as strings until :meth:`DisplayListBuilder.freeze`, which resolves the characters of all documents to
+glyphs and positions in one pass: no Python object per glyph.
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import MutableSequence, Sequence
 from itertools import accumulate
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from render.display.kernels.resolve import NO_SCALE
 from render.display.list import NO_BASE, Blend, DisplayList, Kind, Verb
-from render.display.resolve import NO_SCALE, Align, Runs, TextStyle, TextTable, resolve_runs, text_style
+from render.display.resolve import Align, Runs, TextStyle, TextTable, resolve_runs, text_style
 from render.errors import Fault, GlyphMissing
 from render.fonts.book import FontBook
 
 _GLYPHS = int(Kind.GLYPHS)
-_NUMBERS_PER_ITEM = 4
+_NUMBERS_PER_SHAPE = 5
+_PAINT, _TAG = 7, 8
+
+Mark = tuple[int, ...]
+"""A place in a recording."""
 
 
 class DisplayListBuilder:
-    """Append-only recorder of one document.
+    """Append-only recorder of one document or, with :meth:`document` before each, of several.
 
     Every verb takes a paint (from :meth:`paint`) and a tag. Nothing is measured or checked before :meth:`freeze`.
     """
@@ -31,8 +37,9 @@ class DisplayListBuilder:
     def __init__(self, fonts: FontBook) -> None:
         self._fonts = fonts
         self._pages: list[tuple[int, int, int, int]] = []
-        # Kind, reference, paint and tag of one item after another.
-        self._items = array("q")
+        self._documents: list[int] = []
+        # Kind, reference, paint, tag and how many texts precede it, of one item that is no text after another.
+        self._shapes = array("q")
         self._shape_boxes: list[tuple[int, int, int, int]] = []
         self._texts = TextTable()
         self._rect_sets: list[NDArray[np.int32]] = []
@@ -47,7 +54,28 @@ class DisplayListBuilder:
     def page(self, width_um: int, height_um: int, base: str | None = None) -> None:
         """Start a page of this size, over the background with the digest ``base``."""
         base_index = NO_BASE if base is None else self._bases.setdefault(base, len(self._bases))
-        self._pages.append((width_um, height_um, base_index, len(self._items) // _NUMBERS_PER_ITEM))
+        n_items = len(self._texts.strings) + len(self._shape_boxes)
+        self._pages.append((width_um, height_um, base_index, n_items))
+
+    def document(self) -> None:
+        """Start a document: the pages that follow belong to it."""
+        self._documents.append(len(self._pages))
+
+    def mark(self) -> Mark:
+        """Return this place in the recording, for :meth:`rewind`."""
+        return tuple(map(len, self._columns()))
+
+    def rewind(self, mark: Mark) -> None:
+        """Forget everything that was recorded since the mark was made."""
+        for column, length in zip(self._columns(), mark, strict=True):
+            del column[length:]
+        n_texts = len(self._texts.strings)
+        self._texts.steps = {text: steps for text, steps in self._texts.steps.items() if text < n_texts}
+
+    def _columns(self) -> tuple[MutableSequence[Any], ...]:
+        texts = (self._texts.strings, self._texts.numbers)
+        shapes = (self._shapes, self._shape_boxes, self._rect_sets, self._lines, self._paths, self._images)
+        return (self._pages, self._documents, *texts, *shapes)
 
     def paint(self, red: int, green: int, blue: int, alpha: int = 255, blend: Blend = Blend.NORMAL) -> int:
         """Return the index of a paint, the same one for the same colour."""
@@ -99,10 +127,9 @@ class DisplayListBuilder:
         """
         if not text:
             return
-        tags, strings = self._tags, self._texts.strings
-        self._items.extend((_GLYPHS, len(strings), paint, tags.setdefault(tag, len(tags))))
-        self._texts.numbers.extend((x_um, baseline_um, len(text), *style))
-        strings.append(text)
+        tags, texts = self._tags, self._texts
+        texts.numbers.extend((x_um, baseline_um, len(text), *style, paint, tags.setdefault(tag, len(tags))))
+        texts.strings.append(text)
 
     def rects(self, rects_um: ArrayLike, *, paint: int, tag: str) -> None:
         """Fill rectangles, int[n,4] left, top, right, bottom, as one item."""
@@ -156,7 +183,7 @@ class DisplayListBuilder:
         lines = _rows(self._lines, 5)
         paint_table = np.array(list(self._paints), np.uint8).reshape(-1, 5)
         return DisplayList(
-            doc_page_off=np.array([0, len(self._pages)], np.uint32),
+            doc_page_off=np.array([*(self._documents or [0]), len(self._pages)], np.uint32),
             page_size_um=np.array([page[:2] for page in self._pages], np.int32).reshape(-1, 2),
             page_item_off=page_starts,
             page_base=np.array([page[2] for page in self._pages], np.int32),
@@ -197,11 +224,19 @@ class DisplayListBuilder:
 
         A text whose characters come from several faces became several runs, each an item of its own.
         """
-        items = np.frombuffer(self._items, np.int64).reshape(-1, _NUMBERS_PER_ITEM).T
-        starts = np.array([*(first for *_, first in self._pages), items.shape[1]], np.int64)
-        is_text = items[0] == _GLYPHS
+        texts, shapes = self._texts.rows(), np.frombuffer(self._shapes, np.int64).reshape(-1, _NUMBERS_PER_SHAPE)
+        n_items = len(texts) + len(shapes)
+        places = shapes[:, 4] + np.arange(len(shapes))
+        is_text = np.ones(n_items, np.bool_)
+        is_text[places] = False
+        items = np.empty((4, n_items), np.int64)
+        items[:, places] = shapes[:, :4].T
+        items[0, is_text] = _GLYPHS
+        items[1, is_text] = np.arange(len(texts))
+        items[2:, is_text] = texts[:, _PAINT:].T
+        starts = np.array([*(first for *_, first in self._pages), n_items], np.int64)
         if runs.per_text is not None:
-            copies = np.ones(len(is_text), np.int64)
+            copies = np.ones(n_items, np.int64)
             copies[is_text] = runs.per_text
             items = items.repeat(copies, axis=1)
             is_text = is_text.repeat(copies)
@@ -214,13 +249,12 @@ class DisplayListBuilder:
         return items, boxes, starts.astype(np.uint32)
 
     def _item(self, kind: Kind, ref: int, paint: int, tag: str) -> None:
-        self._items.extend((int(kind), ref, paint, self._tags.setdefault(tag, len(self._tags))))
+        tag_index = self._tags.setdefault(tag, len(self._tags))
+        self._shapes.extend((int(kind), ref, paint, tag_index, len(self._texts.strings)))
 
     def _name_missing(self, missing: Sequence[tuple[int, str]]) -> tuple[Fault, ...]:
         """Name each unprintable character once for each tag."""
-        tag_names = list(self._tags)
-        items = np.frombuffer(self._items, np.int64).reshape(-1, _NUMBERS_PER_ITEM)
-        text_tags = items[items[:, 0] == Kind.GLYPHS, 3]
+        tag_names, text_tags = list(self._tags), self._texts.rows()[:, _TAG]
         found = dict.fromkeys((tag_names[text_tags[text]], char) for text, char in missing)
         return tuple(
             Fault(

@@ -11,17 +11,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from render.display.kernels.resolve import EM_ASCENT_PERCENT, EM_DESCENT_PERCENT, NO_SCALE, resolve
 from render.fonts.book import FontBook
 from render.fonts.face import ADVANCE_PER_EM, CMAP_SIZE
-
-NO_SCALE = 1000
-EM_ASCENT_PERCENT = 88
-EM_DESCENT_PERCENT = 12
 
 # Positions are summed as integers with this denominator (ADVANCE_PER_EM × per mille) and rounded once.
 _DENOMINATOR = ADVANCE_PER_EM * NO_SCALE
 
-_NUMBERS_PER_TEXT = 7
+_NUMBERS_PER_TEXT = 9
 
 
 class Align(IntEnum):
@@ -60,7 +57,7 @@ class TextTable:
 
     Attributes:
         strings: what each says.
-        numbers: x, baseline, length, size, scale, alignment and role of one text after another.
+        numbers: x, baseline, length, size, scale, alignment, role, paint and tag of one text after another.
         steps: for some texts, by their index: advances that replace the font's, at most as many as characters.
     """
 
@@ -68,9 +65,9 @@ class TextTable:
     numbers: array[int] = field(default_factory=lambda: array("q"))
     steps: dict[int, tuple[int, ...]] = field(default_factory=dict)
 
-    def columns(self) -> NDArray[np.int64]:
-        """Return the numbers as int64[7, n]."""
-        return np.frombuffer(self.numbers, np.int64).reshape(-1, _NUMBERS_PER_TEXT).T
+    def rows(self) -> NDArray[np.int64]:
+        """Return the numbers as int64[n, 9]."""
+        return np.frombuffer(self.numbers, np.int64).reshape(-1, _NUMBERS_PER_TEXT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,16 +91,20 @@ class Runs:
 
 def resolve_runs(texts: TextTable, fonts: FontBook) -> tuple[Runs, list[tuple[int, str]]]:
     """Return the runs of the texts, and the (text index, character) pairs that no face can print."""
-    columns = texts.columns()
-    anchor, _, lengths, size, xscale, align, role = columns
+    rows = texts.rows()
     chars = np.frombuffer("".join(texts.strings).encode("utf-32-le", "surrogatepass"), "<u4").astype(
         np.uint32, copy=False
     )
+    if not texts.steps:
+        runs = _resolve_plainly(rows, chars, fonts)
+        if runs is not None:
+            return runs, []
+    columns = rows.T
+    anchor, _, lengths, size, xscale, align, role, _, _ = columns
     ends = lengths.cumsum()
     starts = ends - lengths
     owner = np.arange(len(lengths)).repeat(lengths)
-    first_faces = np.array([chain[0] for chain in fonts.chains.values()], np.int64)
-    face = first_faces[role]
+    face = _first_faces(fonts)[role]
     known = chars if not len(chars) or chars.max() < CMAP_SIZE else np.where(chars < CMAP_SIZE, chars, 0)
     glyph = fonts.cmap.ravel().take((face * CMAP_SIZE)[owner] + known)
     n_glyph_columns = fonts.advance.shape[1]
@@ -142,6 +143,41 @@ def resolve_runs(texts: TextTable, fonts: FontBook) -> tuple[Runs, list[tuple[in
     return _runs(columns, per_text, face, glyph_x[first], right, first, (glyph, glyph_x, chars)), missing
 
 
+def _resolve_plainly(rows: NDArray[np.int64], chars: NDArray[np.uint32], fonts: FontBook) -> Runs | None:
+    """Return the runs where every text is one: no steps of its own, no character that its first face lacks."""
+    n_texts, n_glyphs = len(rows), len(chars)
+    runs = Runs(
+        per_text=None,
+        font=np.empty(n_texts, np.uint16),
+        size_um=rows[:, 3].astype(np.int32),
+        xscale=rows[:, 4].astype(np.uint16),
+        origin_um=np.empty((n_texts, 2), np.int32),
+        bbox_um=np.empty((n_texts, 4), np.int32),
+        glyph_off=np.empty(n_texts + 1, np.uint32),
+        glyph_id=np.empty(n_glyphs, np.uint16),
+        glyph_x_um=np.empty(n_glyphs, np.int32),
+        glyph_char=chars,
+    )
+    is_done = resolve(
+        rows,
+        chars,
+        _first_faces(fonts),
+        fonts.cmap,
+        fonts.advance,
+        runs.glyph_id,
+        runs.glyph_x_um,
+        runs.font,
+        runs.origin_um,
+        runs.bbox_um,
+        runs.glyph_off,
+    )
+    return runs if is_done else None
+
+
+def _first_faces(fonts: FontBook) -> NDArray[np.int64]:
+    return np.array([chain[0] for chain in fonts.chains.values()], np.int64)
+
+
 def _runs(
     columns: NDArray[np.int64],
     per_text: NDArray[np.int64] | None,
@@ -152,7 +188,7 @@ def _runs(
     glyphs: tuple[NDArray[np.uint16], NDArray[np.int32], NDArray[np.uint32]],
 ) -> Runs:
     """Put the columns of runs together; ``columns`` has one column for each run."""
-    _, baseline, _, size, xscale, _, _ = columns
+    baseline, size, xscale = columns[1], columns[3], columns[4]
     n_runs = len(first)
     origin = np.empty((n_runs, 2), np.int32)
     origin[:, 0] = left

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from render.display.builder import DisplayListBuilder
 from render.display.list import DisplayList
-from render.errors import ContentOverflow, Fault
+from render.errors import ContentOverflow, Fault, GlyphMissing, KaipiaoError
 from render.layout.bounds import page_kind
 from render.layout.cell import YEN, Setting
 from render.layout.paging import Fragment, paginate
@@ -40,22 +40,67 @@ def layout_invoice(invoice: Invoice, template: Template) -> DisplayList:
         GlyphMissing: characters that no font can print; one fault for each and its field.
         InvoiceInvalid: there is no text for the QR code.
     """
-    return _Layout(invoice, template).run()
+    plan = plan_of(template)
+    builder = DisplayListBuilder(template.resources.fonts)
+    _Layout(invoice, template, plan, builder).run()
+    return builder.freeze()
+
+
+def layout_batch(
+    invoices: Sequence[Invoice], template: Template
+) -> tuple[DisplayList | None, list[KaipiaoError | None]]:
+    """Return invoices laid out as documents of one list, and for each what stood against it, if anything did.
+
+    The list holds the others' documents in order; it is None where there is none.
+
+    Args:
+        invoices: each passed every check of the model.
+        template: compiled for the kind of all of them.
+    """
+    plan = plan_of(template)
+    builder = DisplayListBuilder(template.resources.fonts)
+    errors: list[KaipiaoError | None] = []
+    for invoice in invoices:
+        mark = builder.mark()
+        try:
+            builder.document()
+            _Layout(invoice, template, plan, builder).run()
+            errors.append(None)
+        except KaipiaoError as error:
+            builder.rewind(mark)
+            errors.append(error)
+    if all(errors):
+        return None, errors
+    try:
+        return builder.freeze(), errors
+    except GlyphMissing:
+        errors = [error or _error_of(invoice, template) for invoice, error in zip(invoices, errors, strict=True)]
+        good = [invoice for invoice, error in zip(invoices, errors, strict=True) if error is None]
+        return layout_batch(good, template)[0] if good else None, errors
+
+
+def _error_of(invoice: Invoice, template: Template) -> KaipiaoError | None:
+    """Return what stands against laying out one invoice."""
+    try:
+        layout_invoice(invoice, template)
+    except KaipiaoError as error:
+        return error
+    return None
 
 
 class _Layout:
     """The layout of one invoice: first every text is set in its cell, then pages are drawn in paint order."""
 
-    def __init__(self, invoice: Invoice, template: Template) -> None:
+    def __init__(self, invoice: Invoice, template: Template, plan: Plan, builder: DisplayListBuilder) -> None:
         self._invoice = invoice
         self._spec = template.spec
-        self._plan: Plan = plan_of(template)
-        self._builder = DisplayListBuilder(template.resources.fonts)
-        self._ink = self._builder.paint(*_BLACK)
-        self._paints = [self._builder.paint(*color) for color in self._plan.colors]
+        self._plan = plan
+        self._builder = builder
+        self._ink = builder.paint(*_BLACK)
+        self._paints = [builder.paint(*color) for color in plan.colors]
         self._faults: list[Fault] = []
 
-    def run(self) -> DisplayList:
+    def run(self) -> None:
         invoice, spec, builder = self._invoice, self._spec, self._builder
         qr = qr_rects(invoice.qr_text, spec.qr_box_um)
         lines = [self._set_line(index, line) for index, line in enumerate(invoice.lines)]
@@ -82,7 +127,6 @@ class _Layout:
             # A value on every page is reported once.
             faults = tuple(dict.fromkeys(self._faults))
             raise ContentOverflow("the invoice does not fit its form.", faults=faults)
-        return builder.freeze()
 
     def _draw_head(self) -> None:
         invoice = self._invoice

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 import segno
 from numpy.typing import NDArray
@@ -11,6 +9,7 @@ from segno.encoder import DataOverflowError
 
 from render.errors import ContentOverflow, Fault, InvoiceInvalid
 from render.layout import qr_symbol
+from render.layout.kernels import qr
 from render.templates.spec import Box
 
 
@@ -26,17 +25,15 @@ def qr_rects(text: str, box_um: Box) -> NDArray[np.int32]:
     """
     modules = _modules(text)
     size = len(modules)
-    x, y = _edges(box_um, size)
-    # One light module before and after each row, so that every dark run has a start and an end.
-    padded = np.zeros((size, size + 2), np.int8)
-    padded[:, 1:-1] = modules
-    changes = np.flatnonzero(padded.ravel()[1:] != padded.ravel()[:-1])
-    row, start = np.divmod(changes[0::2], size + 2)
-    end = changes[1::2] % (size + 2)
-    return np.stack([x[start], y[row], x[end], y[row + 1]], axis=1)
+    left, top, right, bottom = box_um
+    module = min(right - left, bottom - top) // size
+    left += (right - left - size * module) // 2
+    top += (bottom - top - size * module) // 2
+    rects = np.empty((size * (size + 1) // 2, 4), np.int32)
+    return rects[: qr.rectangles(modules, left, top, module, rects)]
 
 
-def _modules(text: str) -> NDArray[np.bool_]:
+def _modules(text: str) -> NDArray[np.uint8]:
     if text.isascii() and 0 < len(text) <= qr_symbol.MAX_BYTES:
         return qr_symbol.encode(text.encode("ascii"))
     if not text:
@@ -50,13 +47,4 @@ def _modules(text: str) -> NDArray[np.bool_]:
     except DataOverflowError as error:
         fault = Fault("qr_text", "layout.overflow", f"{len(text)} characters fit no QR code.", "Shorten the text.")
         raise ContentOverflow("the QR code cannot be made.", faults=(fault,)) from error
-    return np.array([list(row) for row in symbol.matrix], bool)
-
-
-@lru_cache(maxsize=32)
-def _edges(box_um: Box, size: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Return the x and y of module edges."""
-    left, top, right, bottom = box_um
-    module = min(right - left, bottom - top) // size
-    steps = np.arange(size + 1, dtype=np.int32) * module
-    return left + (right - left - size * module) // 2 + steps, top + (bottom - top - size * module) // 2 + steps
+    return np.array([list(row) for row in symbol.matrix], np.uint8)

@@ -3,7 +3,7 @@
 With version and mask given, every module of a QR symbol (ISO/IEC 18004) is a sum over GF(2) of contributions of single
 data bits: error correction is linear and placement is fixed. So the contribution of each half byte is worked out once,
 as the rows and columns that it darkens, and a symbol is the exclusive-or of 128 of them. The mask is chosen by the
-standard's penalties (7.8.3), counted with shifts and population counts over whole rows and columns.
+standard's penalties (7.8.3).
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from functools import cache
 import numpy as np
 import segno
 from numpy.typing import NDArray
+
+from render.layout.kernels import qr
 
 VERSION = 4
 LEVEL = "m"
@@ -32,96 +34,68 @@ _PADDING = (0xEC, 0x11)
 _TIMING = 6
 _ALIGNMENT = slice(24, 29)
 
-Lanes = NDArray[np.uint64]
-"""uint64[…, 66]: the 33 rows of a symbol, then its 33 columns; bit i of a lane is its module i, 1 = dark."""
+Lanes = NDArray[np.int64]
+"""int64[…, 66]: the 33 rows of a symbol, then its 33 columns; bit i of a lane is its module i, 1 = dark."""
 
-_1, _2 = np.uint64(1), np.uint64(2)
-_RIGHT = np.arange(9, dtype=np.uint64)[:, None]
-_PAIRS = np.uint64((1 << (SIZE - 1)) - 1)
-_ALL = np.uint64((1 << 64) - 1)
-# For the lanes of all candidates in one row: which are rows, and which of them have a row below.
-_IN_ROWS = np.tile(np.repeat([_ALL, np.uint64(0)], SIZE), _MASKS)
-_ABOVE_A_ROW = np.tile(np.repeat([_ALL, np.uint64(0)], [SIZE - 1, SIZE + 1]), _MASKS)[:-1]
 _HALF_BYTES = 2 * _DATA_CODEWORDS
+_ONES = np.array([number.bit_count() for number in range(1 << qr.COUNT_BITS)], np.uint8)
 
 
-def encode(data: bytes) -> NDArray[np.bool_]:
-    """Return the modules of a symbol, bool[33, 33], True = dark, without a quiet zone.
+def encode(data: bytes) -> NDArray[np.uint8]:
+    """Return the modules of a symbol, uint8[33, 33], 1 = dark, without a quiet zone.
 
     Args:
         data: at most MAX_BYTES bytes, stored in byte mode.
     """
-    candidates = _masked(data)
-    best = candidates[int(penalties(candidates).argmin()), :SIZE]
-    modules = np.unpackbits(best.astype("<u8").view(np.uint8), bitorder="little")
-    return modules.reshape(SIZE, 64)[:, :SIZE].view(np.bool_)
-
-
-def penalties(symbols: Lanes) -> NDArray[np.int64]:
-    """Return the penalty of each symbol (ISO/IEC 18004:2015, 7.8.3.1).
-
-    Args:
-        symbols: uint64[8, 66].
-    """
-    lanes = symbols.ravel()
-    right = lanes >> _RIGHT
-    found = np.empty((5, lanes.size), np.uint64)
-    same = ~(lanes ^ right[1]) & _PAIRS
-    two = same & same >> _1
-    five = np.bitwise_and(two, two >> _2, out=found[0])
-    np.bitwise_and(five, ~(five << _1), out=found[1])
-    # Two by two modules alike, told from rows alone: columns hold the same squares.
-    alike = ~(lanes[1:] ^ lanes[:-1]) & _ABOVE_A_ROW
-    np.bitwise_and(same[1:] & same[:-1], alike, out=found[2, :-1])
-    found[2, -1] = 0
-    np.bitwise_and(lanes, _IN_ROWS, out=found[3])
-    # Dark, light, three dark, light, dark; then four light modules, or the edge, before or after.
-    finders = lanes & right[2] & right[3] & right[4] & right[6] & ~(right[1] | right[5])
-    two_before = lanes << _1 | lanes << _2
-    two_after = right[7] | right[8]
-    dark_around = (two_before | two_before << _2) & (two_after | two_after >> _2)
-    np.bitwise_and(finders, ~dark_around, out=found[4])
-    counts = np.bitwise_count(found).reshape(5, *symbols.shape)
-    windows, runs, squares, dark, finder_likes = counts.sum(axis=2, dtype=np.int64)
-    imbalance = abs(dark * 100 - SIZE * SIZE * 50) // (SIZE * SIZE * 5)
-    # A run of 5 + k modules has k + 1 windows of five and costs 3 + k.
-    return np.asarray(windows + 2 * runs + 3 * squares + 40 * finder_likes + 10 * imbalance)
-
-
-def _masked(data: bytes) -> Lanes:
-    """Return the symbol under each mask, uint64[8, 66]."""
     tables = _tables()
+    modules = np.empty((SIZE, SIZE), np.uint8)
+    qr.encode(_half_bytes(data) + tables.starts, tables.contributions, tables.patterns, _ONES, modules)
+    return modules
+
+
+def candidates(data: bytes) -> Lanes:
+    """Return the symbol under each mask, int64[8, 66]."""
+    tables = _tables()
+    symbol: Lanes = np.bitwise_xor.reduce(tables.contributions[_half_bytes(data) + tables.starts], axis=0)
+    return symbol ^ tables.patterns
+
+
+def penalty(symbol: Lanes) -> int:
+    """Return the penalty of a symbol (ISO/IEC 18004:2015, 7.8.3.1), int64[66]."""
+    return qr.penalty(symbol, SIZE, _ONES)
+
+
+def _half_bytes(data: bytes) -> NDArray[np.int64]:
+    """Return the halves of the data codewords, each its high half first; int64[128]."""
     # Mode, length, the data, and four bits of terminator; the rest is padding.
     message = (_BYTE_MODE << 8 | len(data)) << (8 * len(data)) | int.from_bytes(data, "big")
     used = len(data) + 2
     free = _DATA_CODEWORDS - used
     content = (message << 4).to_bytes(used, "big") + bytes(_PADDING * (free // 2 + 1))[:free]
     codewords = np.frombuffer(content, np.uint8)
-    half_bytes = np.empty(_HALF_BYTES, np.intp)
+    half_bytes = np.empty(_HALF_BYTES, np.int64)
     half_bytes[0::2] = codewords >> 4
     half_bytes[1::2] = codewords & 15
-    half_bytes += tables.starts
-    symbol: Lanes = np.bitwise_xor.reduce(tables.contributions[half_bytes], axis=0)
-    return symbol ^ tables.patterns
+    return half_bytes
 
 
 class _Tables:
     """What each half byte contributes, and each mask: function patterns, format information and the mask itself.
 
     Attributes:
-        contributions: uint64[128 · 16, 66]; ``starts``: intp[128], where each half byte's sixteen begin.
-        patterns: uint64[8, 66].
+        contributions: int64[128 · 16, 66]; ``starts``: int64[128], where each half byte's sixteen begin.
+        patterns: int64[8, 66].
     """
 
     def __init__(self) -> None:
         frames, region = _read_frames()
         single_bits = _to_lanes(_spread(region)).reshape(_HALF_BYTES, 4, 2 * SIZE)
-        contributions = np.zeros((_HALF_BYTES, 16, 2 * SIZE), np.uint64)
+        contributions = np.zeros((_HALF_BYTES, 16, 2 * SIZE), np.int64)
         for bit in range(4):
             # Every sum so far, with and without this bit.
             contributions[:, 1 << bit : 2 << bit] = contributions[:, : 1 << bit] ^ single_bits[:, bit, None]
         self.contributions = contributions.reshape(-1, 2 * SIZE)
-        self.starts = np.arange(_HALF_BYTES, dtype=np.intp) * 16
+        self.starts = np.arange(_HALF_BYTES) * 16
         row, column = np.indices((SIZE, SIZE))
         masks = [np.where(region, _mask(mask, row, column), frames[mask]) for mask in range(_MASKS)]
         self.patterns = _to_lanes(np.stack(masks))
@@ -137,7 +111,7 @@ def _to_lanes(modules: NDArray[np.bool_]) -> Lanes:
     lanes = np.zeros((len(modules), 2 * SIZE, 64), np.uint8)
     lanes[:, :SIZE, :SIZE] = modules
     lanes[:, SIZE:, :SIZE] = modules.transpose(0, 2, 1)
-    return np.packbits(lanes, axis=2, bitorder="little").view("<u8")[:, :, 0].astype(np.uint64)
+    return np.packbits(lanes, axis=2, bitorder="little").view("<i8")[:, :, 0].astype(np.int64)
 
 
 def _read_frames() -> tuple[list[NDArray[np.bool_]], NDArray[np.bool_]]:

@@ -128,7 +128,7 @@ def _add_forms(
         raise OutputInvalid("a background must be one page.", hint="Please report this defect.")
     # As one list, so that backgrounds of one document share a font.
     joined = concat(bases)
-    texts = TextObjects(joined, widths, _CAPTION_PREFIX, np.zeros(len(bases), np.int64))
+    texts = TextObjects(joined, widths, _CAPTION_PREFIX, np.zeros(len(bases), np.int64), np.zeros(0, np.int64))
     content = Painter(joined, texts).pages(0, len(bases))
     fonts = {}
     for face, pairs in texts.pairs[0].items():

@@ -26,7 +26,7 @@ from render.pdf.kernels.operators import UNITS
 from render.pdf.syntax import name, stream
 
 _KEPT_FACES = 64
-_KEPT_BLOCKS = 64
+_KEPT_BLOCKS = 8
 _BMP_END = 0x10000
 _CODES_A_RANGE = 256
 _RANGES_A_SECTION = 100
@@ -105,7 +105,7 @@ def make_font(face: Face, pairs: NDArray[np.int64], deflate: Callable[[bytes], b
 
 
 class FontCache:
-    """Keeps the last subsets: the digits of one invoice are often those of the next."""
+    """Keeps the last subsets: the one of tax ids and sums is that of the next document, other text seldom repeats."""
 
     def __init__(self, size: int = _KEPT_BLOCKS) -> None:
         self._size = size

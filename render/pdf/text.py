@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from render.display.list import DisplayList, Kind
+from render.pdf.font import pair_keys
 from render.pdf.kernels.codes import FACE_SHIFT, assign_codes
 from render.pdf.kernels.operators import GLYPH_BYTES, RUN_BYTES, put_texts
 
@@ -27,6 +28,7 @@ class TextObjects:
         widths: NDArray[np.int32],
         prefix: str,
         document_of_page: NDArray[np.int64],
+        seeds: NDArray[np.int64],
     ) -> None:
         """Turn every run into a text object.
 
@@ -35,6 +37,7 @@ class TextObjects:
             widths: int32[n_faces, max_glyphs], the widths that fonts state, in 1/UNITS em.
             prefix: begins the resource names of fonts; one character.
             document_of_page: int64[P], ascending; pages of one document share fonts.
+            seeds: int64[K], as :func:`seed_keys` makes them.
         """
         offsets = display.page_item_off.astype(np.int64)
         is_run = display.item_kind == Kind.GLYPHS
@@ -42,7 +45,7 @@ class TextObjects:
         page = np.arange(display.n_pages).repeat(offsets[1:] - offsets[:-1])[is_run]
         lengths = (display.run_glyph_off[runs + 1] - display.run_glyph_off[runs]).astype(np.int64)
         self.pairs: list[dict[int, NDArray[np.int64]]] = [{} for _ in range(int(document_of_page[-1]) + 1)]
-        codes = self._assign_codes(display, runs, document_of_page[page], int(lengths.sum()))
+        codes = self._assign_codes(display, runs, document_of_page[page], int(lengths.sum()), seeds)
         longest = int(lengths.max(initial=0))
         out = np.empty(RUN_BYTES * len(runs) + GLYPH_BYTES * len(codes), np.uint8)
         ends = np.empty(len(runs) + 1, np.int64)
@@ -77,13 +80,18 @@ class TextObjects:
         return places
 
     def _assign_codes(
-        self, display: DisplayList, runs: NDArray[np.int64], document: NDArray[np.int64], n_glyphs: int
+        self,
+        display: DisplayList,
+        runs: NDArray[np.int64],
+        document: NDArray[np.int64],
+        n_glyphs: int,
+        seeds: NDArray[np.int64],
     ) -> NDArray[np.uint16]:
         """Note the pairs of each document and face, and return the code of each glyph in its font."""
         codes = np.empty(n_glyphs, np.uint16)
-        distinct = np.empty(n_glyphs, np.int64)
+        distinct = np.empty(n_glyphs + len(self.pairs) * len(seeds), np.int64)
         groups = np.empty((n_glyphs + 1, 3), np.int64)
-        slots = np.zeros((2 << n_glyphs.bit_length(), 3), np.int64)
+        slots = np.zeros((2 << (n_glyphs + len(seeds)).bit_length(), 3), np.int64)
         count = assign_codes(
             runs,
             document,
@@ -91,6 +99,7 @@ class TextObjects:
             display.run_glyph_off,
             display.glyph_id,
             display.glyph_char,
+            seeds,
             slots,
             distinct,
             codes,
@@ -105,3 +114,15 @@ class TextObjects:
 def font_name(prefix: str, face: int) -> str:
     """Return the resource name of a face's font."""
     return f"/{prefix}{face}"
+
+
+def seed_keys(face: int, cmap: NDArray[np.uint16], chars: str) -> NDArray[np.int64]:
+    """Return the keys by which every font of a face holds these characters, used or not; those without glyph are left.
+
+    Args:
+        face: its index.
+        cmap: uint16[CMAP_SIZE], its character map.
+        chars: what it shall hold.
+    """
+    codes = np.array(sorted({ord(char) for char in chars if cmap[ord(char)]}), np.uint32)
+    return (np.int64(face) << FACE_SHIFT) | pair_keys(cmap[codes], codes)

@@ -8,7 +8,8 @@ from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any
 
-from render.display.resolve import NO_SCALE, Align
+from render.display.kernels.resolve import NO_SCALE
+from render.display.resolve import Align
 from render.errors import ConfigError
 from render.fonts.registry import ROLES
 from render.templates.section import Section

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from render.compiled import compiled
+from render.compiled import compiled, jitable
 
 U2 = NDArray[np.uint16]
 U4 = NDArray[np.uint32]
@@ -19,6 +19,19 @@ _CHAR_SHIFT = 16
 _FACE_STRIDE = 7919
 
 
+@jitable
+def _note(slots: I8, distinct: I8, stamp: int, key: int, known: int) -> int:
+    """Return the place of a key in ``distinct``, where it is put at ``known`` unless it is there since ``stamp``."""
+    mask = slots.shape[0] - 1
+    slot = ((key >> _CHAR_SHIFT) + (key >> FACE_SHIFT) * _FACE_STRIDE) & mask
+    while slots[slot, 0] == stamp and slots[slot, 1] != key:
+        slot = (slot + 1) & mask
+    if slots[slot, 0] != stamp:
+        slots[slot, 0], slots[slot, 1], slots[slot, 2] = stamp, key, known
+        distinct[known] = key
+    return int(slots[slot, 2])
+
+
 def assign_codes_scalar(
     runs: I8,
     document: I8,
@@ -26,6 +39,7 @@ def assign_codes_scalar(
     run_glyph_off: U4,
     glyph_id: U2,
     glyph_char: U4,
+    seeds: I8,
     slots: I8,
     distinct: I8,
     codes: U2,
@@ -40,40 +54,41 @@ def assign_codes_scalar(
         run_glyph_off: uint32.
         glyph_id: uint16.
         glyph_char: uint32, each below 2¹⁸.
-        slots: int64[S, 3], zeros; S a power of two, more than the glyphs of any document.
-        distinct: int64[G], receives the pairs of all documents, each with its face at FACE_SHIFT, sorted in its group.
+        seeds: int64[K], ascending: pairs with their face, which the fonts of every document that uses the face hold.
+        slots: int64[S, 3], zeros; S a power of two, more than glyphs and seeds of any document.
+        distinct: int64[G + documents × K], receives the pairs of all documents, each with its face at FACE_SHIFT,
+            sorted within its group.
         codes: uint16[G], receives the code of each glyph, one run after another.
         groups: int64[G + 1, 3], receives document, face and begin in ``distinct`` of each group; behind the last one
             stands the end.
     """
-    mask = slots.shape[0] - 1
     which = np.empty(codes.size, np.int64)
     n_groups = at = known = run = 0
     while run < runs.size:
         current = document[run]
+        stamp = int(current) + 1
         begin, glyphs_begin = known, at
+        last_seeded = -1
         while run < runs.size and document[run] == current:
-            face = np.int64(run_font[runs[run]])
-            for glyph in range(np.int64(run_glyph_off[runs[run]]), np.int64(run_glyph_off[runs[run] + 1])):
-                char = np.int64(glyph_char[glyph])
-                key = (face << FACE_SHIFT) | (char << _CHAR_SHIFT) | np.int64(glyph_id[glyph])
-                slot = (char + face * _FACE_STRIDE) & mask
-                while slots[slot, 0] == current + 1 and slots[slot, 1] != key:
-                    slot = (slot + 1) & mask
-                if slots[slot, 0] != current + 1:
-                    slots[slot, 0], slots[slot, 1], slots[slot, 2] = current + 1, key, known
-                    distinct[known] = key
-                    known += 1
-                which[at] = slots[slot, 2]
+            face = int(run_font[runs[run]])
+            if face != last_seeded:
+                last_seeded = face
+                for seed in range(seeds.size):
+                    if int(seeds[seed]) >> FACE_SHIFT == face:
+                        known += _note(slots, distinct, stamp, int(seeds[seed]), known) == known
+            for glyph in range(int(run_glyph_off[runs[run]]), int(run_glyph_off[runs[run] + 1])):
+                key = (face << FACE_SHIFT) | (int(glyph_char[glyph]) << _CHAR_SHIFT) | int(glyph_id[glyph])
+                which[at] = _note(slots, distinct, stamp, key, known)
+                known += which[at] == known
                 at += 1
             run += 1
         order = np.argsort(distinct[begin:known])
         distinct[begin:known] = distinct[begin:known][order]
         rank = np.empty(known - begin, np.uint16)
         code = 0
-        last_face = np.int64(-1)
+        last_face = -1
         for place in range(known - begin):
-            face = distinct[begin + place] >> FACE_SHIFT
+            face = int(distinct[begin + place]) >> FACE_SHIFT
             if face != last_face:
                 groups[n_groups, 0], groups[n_groups, 1], groups[n_groups, 2] = current, face, begin + place
                 n_groups += 1
@@ -89,7 +104,7 @@ def assign_codes_scalar(
 _SIGNATURE = (
     "int64(Array(int64, 1, 'C', readonly=True), Array(int64, 1, 'C', readonly=True), "
     "Array(uint16, 1, 'C', readonly=True), Array(uint32, 1, 'C', readonly=True), "
-    "Array(uint16, 1, 'C', readonly=True), Array(uint32, 1, 'C', readonly=True), "
+    "Array(uint16, 1, 'C', readonly=True), Array(uint32, 1, 'C', readonly=True), Array(int64, 1, 'C', readonly=True), "
     "int64[:,::1], int64[::1], uint16[::1], int64[:,::1])"
 )
 

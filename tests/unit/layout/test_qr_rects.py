@@ -8,6 +8,7 @@ from segno.encoder import mask_scores
 
 from render.errors import ContentOverflow, InvoiceInvalid
 from render.layout import qr_symbol
+from render.layout.kernels import qr
 from render.layout.qr import qr_rects
 
 TEXT = "01,31,,24312000000000000001,1130.00,20240528,,49EE"
@@ -52,17 +53,37 @@ def test_a_full_symbol_equals_segno_under_every_mask(mask):
     data = bytes(33 + (7 * place) % 90 for place in range(qr_symbol.MAX_BYTES))
     symbol = segno.make(data, version=4, error="m", mode="byte", mask=mask, boost_error=False)
     rows = [int("".join(map(str, row))[::-1], 2) for row in symbol.matrix]
-    assert qr_symbol._masked(data)[mask, :33].tolist() == rows
+    assert qr_symbol.candidates(data)[mask, :33].tolist() == rows
 
 
 def test_penalties_are_those_of_the_standard():
     data = TEXT.encode()
-    expected = []
-    for mask in range(8):
-        lanes = qr_symbol._masked(data)[mask, :33].tolist()
+    for symbol in qr_symbol.candidates(data):
+        lanes = symbol[:33].tolist()
         rows = [bytearray(lane >> place & 1 for place in range(33)) for lane in lanes]
-        expected.append(sum(mask_scores(rows, 33, 33)))
-    assert qr_symbol.penalties(qr_symbol._masked(data)).tolist() == expected
+        assert qr_symbol.penalty(symbol) == sum(mask_scores(rows, 33, 33))
+
+
+def test_the_mask_with_the_lowest_penalty_is_taken():
+    data = TEXT.encode()
+    penalties = [qr_symbol.penalty(symbol) for symbol in qr_symbol.candidates(data)]
+    best = qr_symbol.candidates(data)[penalties.index(min(penalties)), :33].tolist()
+    found = [int("".join(map(str, row))[::-1], 2) for row in qr_symbol.encode(data).tolist()]
+    assert found == best
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_kernels_do_the_same_compiled_and_not(seed):
+    rng = np.random.default_rng(seed)
+    symbol = qr_symbol.candidates(bytes(rng.integers(0, 128, 40, dtype=np.uint8)))[seed]
+    assert qr.penalty(symbol, 33, qr_symbol._ONES) == qr.penalty_scalar(symbol, 33, qr_symbol._ONES)
+    modules = rng.integers(0, 2, (21 + seed, 21 + seed), dtype=np.uint8)
+    found = []
+    for function in (qr.rectangles, qr.rectangles_scalar):
+        rects = np.zeros((400, 4), np.int32)
+        found.append(rects[: function(modules, 100, 200, 606, rects)].tolist())
+    assert found[0] == found[1]
+    assert sum((right - left) // 606 for left, _, right, _ in found[0]) == modules.sum()
 
 
 def test_modules_are_equal_squares_that_fill_the_box():
@@ -76,7 +97,7 @@ def test_modules_are_equal_squares_that_fill_the_box():
 
 def test_runs_of_dark_modules_are_one_rectangle():
     modules = qr_symbol.encode(TEXT.encode())
-    starts = modules & ~np.pad(modules, ((0, 0), (1, 0)))[:, :-1]
+    starts = (modules == 1) & (np.pad(modules, ((0, 0), (1, 0)))[:, :-1] == 0)
     assert len(qr_rects(TEXT, BOX)) == starts.sum()
 
 

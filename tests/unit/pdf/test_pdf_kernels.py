@@ -96,13 +96,17 @@ def test_codes_number_the_sorted_pairs_of_each_document_and_face(seed):
     ]
     for document, face, pair in rows:
         expected_pairs.setdefault((document, face), set()).add(pair)
+    seeds = np.array(sorted((2 << codes.FACE_SHIFT) | (char << 16) | 7 for char in (0x21, 0x7A, 0x7B)), np.int64)
+    for (_, face), pairs in expected_pairs.items():
+        if face == 2:
+            pairs.update(seeds & (1 << codes.FACE_SHIFT) - 1)
     expected_codes = [sorted(expected_pairs[document, face]).index(pair) + 1 for document, face, pair in rows]
     for function in (codes.assign_codes, codes.assign_codes_scalar):
-        distinct, found = np.zeros(total, np.int64), np.zeros(total, np.uint16)
+        distinct, found = np.zeros(total + 9, np.int64), np.zeros(total, np.uint16)
         groups = np.zeros((total + 1, 3), np.int64)
         slots = np.zeros((2 << total.bit_length(), 3), np.int64)
         columns = (column[name] for name in ("font", "off", "glyph", "char"))
-        count = function(np.arange(40), column["page"], *columns, slots, distinct, found, groups)
+        count = function(np.arange(40), column["page"], *columns, seeds, slots, distinct, found, groups)
         pairs = {
             (document, face): [key & (1 << codes.FACE_SHIFT) - 1 for key in distinct[begin:end].tolist()]
             for (document, face, begin), (_, _, end) in itertools.pairwise(groups[: count + 1].tolist())

@@ -1,0 +1,1 @@
+"""Inner loops of the display list, written for a compiler."""

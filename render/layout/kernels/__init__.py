@@ -1,0 +1,1 @@
+"""Inner loops of layout, written for a compiler."""

@@ -1,0 +1,87 @@
+"""Batches through the whole renderer: each invoice as alone, at any place, whatever stands beside it."""
+
+import dataclasses
+from datetime import UTC, datetime
+
+import pytest
+
+from bench import corpus
+from render import pipeline
+from render.config import RenderSettings
+from render.pipeline import Renderer, RenderRequest
+
+WHEN = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def unsigned():
+    return Renderer(RenderSettings())
+
+
+@pytest.fixture(scope="module")
+def requests():
+    documents = [*corpus.typical(5, 21), *corpus.varied(3, 22)]
+    return [RenderRequest(document.data, signing_time=WHEN, job_id=f"j{n}") for n, document in enumerate(documents)]
+
+
+def _digests(result):
+    assert result.error is None, result.error
+    return [(output.name, output.digest) for output in result.outputs]
+
+
+def test_bytes_are_the_same_alone_and_at_any_place_of_any_batch(unsigned, requests):
+    alone = {request.job_id: _digests(unsigned.render_batch([request])[0]) for request in requests}
+    for order in (requests, requests[::-1], requests[3:6]):
+        found = {result.job_id: _digests(result) for result in unsigned.render_batch(order)}
+        assert found == {request.job_id: alone[request.job_id] for request in order}
+
+
+def test_results_stand_in_the_order_of_requests_and_faults_stay_with_their_invoice(unsigned, requests):
+    unprintable = requests[0].data.replace("示例".encode(), "\U000323af".encode())
+    broken = [
+        RenderRequest(b"{", signing_time=WHEN, job_id="broken"),
+        RenderRequest(
+            requests[0].data.replace("示例".encode(), "\U000323af".encode()), signing_time=WHEN, job_id="glyph"
+        ),
+        RenderRequest(requests[0].data, signing_time=WHEN, job_id="dpi", dpi=5),
+    ]
+    batch = [requests[0], broken[0], requests[1], broken[1], broken[2], requests[2]]
+    results = unsigned.render_batch(batch)
+    assert [result.job_id for result in results] == [request.job_id for request in batch]
+    codes = [result.error.code if result.error else "" for result in results]
+    assert codes == ["", "input_malformed", "", "glyph_missing", "input_invalid", ""]
+    assert [bool(result.outputs) for result in results] == [True, False, True, False, False, True]
+    assert all(result.stage_ms["layout"] > 0 for result in results if result.error is None)
+
+
+def test_one_batch_may_have_several_resolutions(unsigned, requests):
+    low = dataclasses.replace(requests[0], dpi=100, outputs=("png",))
+    together = unsigned.render_batch([low, requests[1]])
+    assert _digests(together[0]) == _digests(unsigned.render_batch([low])[0])
+    assert [output.kind for output in together[0].outputs] == ["png"]
+    assert _digests(together[1]) == _digests(unsigned.render_batch([requests[1]])[0])
+
+
+def test_a_defect_in_layout_of_one_invoice_leaves_the_others_whole(unsigned, requests, monkeypatch):
+    first = unsigned.render_batch([requests[0]])[0]
+    original = pipeline.layout_invoice
+
+    def defective(invoice, template):
+        if invoice.number != first.number:
+            raise ZeroDivisionError("planted")
+        return original(invoice, template)
+
+    batches = pipeline.layout_batch
+
+    def defective_batch(invoices, template):
+        if len(invoices) > 1:
+            raise ZeroDivisionError("planted")
+        return batches(invoices, template)
+
+    monkeypatch.setattr(pipeline, "layout_invoice", defective)
+    monkeypatch.setattr(pipeline, "layout_batch", defective_batch)
+    results = unsigned.render_batch(requests[:5])
+    assert _digests(results[0]) == _digests(first)
+    failed = [result for result in results if result.error is not None]
+    assert failed
+    assert {result.error.code for result in failed} == {"internal"}
