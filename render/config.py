@@ -20,6 +20,7 @@ SETTING_NAMES = (
     "KAIPIAO_HOME",
     "KAIPIAO_KEY",
     "KAIPIAO_PASSPHRASE_FILE",
+    "KAIPIAO_PDF_TAGS",
     "KAIPIAO_SEAL",
     "KAIPIAO_SIGNING",
     "KAIPIAO_TEMPLATES",
@@ -35,19 +36,22 @@ class RenderSettings:
         templates: folder of templates; None = those that came with the package.
         seal: PNG of the seal (发票监制章) that the operator may use; None = the 样张 sample seal and watermark.
         identity: key and certificate that sign PDFs; None = documents stay unsigned.
+        pdf_tags: give PDFs a structure tree (tagged PDF), which costs about a kilobyte.
     """
 
     fonts: FontSettings = field(default_factory=FontSettings)
     templates: Path | None = None
     seal: Path | None = None
     identity: IdentityPaths | None = None
+    pdf_tags: bool = True
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, str]) -> RenderSettings:
         """Read ``KAIPIAO_*`` names; see the table in the README.
 
         ``KAIPIAO_SIGNING`` is ``on`` (default: the identity in KAIPIAO_KEY, KAIPIAO_CERTIFICATE and
-        KAIPIAO_PASSPHRASE_FILE, or the test identity in KAIPIAO_HOME) or ``off``.
+        KAIPIAO_PASSPHRASE_FILE, or the test identity in KAIPIAO_HOME) or ``off``; ``KAIPIAO_PDF_TAGS`` is ``on``
+        (default) or ``off``.
 
         Raises:
             ConfigError: an unknown value, or a key without its certificate and passphrase file.
@@ -57,6 +61,7 @@ class RenderSettings:
             templates=_path(values, "KAIPIAO_TEMPLATES"),
             seal=_path(values, "KAIPIAO_SEAL"),
             identity=_identity(values),
+            pdf_tags=_is_on(values, "KAIPIAO_PDF_TAGS"),
         )
 
 
@@ -69,12 +74,17 @@ def _path(values: Mapping[str, str], name: str) -> Path | None:
     return Path(values[name]).expanduser() if values.get(name) else None
 
 
+def _is_on(values: Mapping[str, str], name: str) -> bool:
+    """Return a switch that is on unless it is set to off."""
+    value = values.get(name) or "on"
+    if value not in {"on", "off"}:
+        raise ConfigError(f"{name} is {value!r}.", hint="Set it to on or off.")
+    return value == "on"
+
+
 def _identity(values: Mapping[str, str]) -> IdentityPaths | None:
-    signing = values.get("KAIPIAO_SIGNING") or "on"
-    if signing == "off":
+    if not _is_on(values, "KAIPIAO_SIGNING"):
         return None
-    if signing != "on":
-        raise ConfigError(f"KAIPIAO_SIGNING is {signing!r}.", hint="Set it to on or off.")
     names = ("KAIPIAO_KEY", "KAIPIAO_CERTIFICATE", "KAIPIAO_PASSPHRASE_FILE")
     given = [_path(values, name) for name in names]
     if not any(given):

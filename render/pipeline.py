@@ -235,7 +235,7 @@ class Renderer:
     def _write_pdf(self, work: _Work, batch: DisplayList, doc: int) -> Output:
         digest = work.template.digest
         if digest not in self._writers:
-            self._writers[digest] = PdfWriter(work.template.resources)
+            self._writers[digest] = PdfWriter(work.template.resources, is_tagged=self.settings.pdf_tags)
         reserve = self._signature.reserve if self._signature else 0
         with work.job.times.stage("pdf"):
             info, attachments = _pdf_info(work.invoice, work.template), [_xml_attachment(work.invoice)]

@@ -11,8 +11,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from render.display.list import Blend, DisplayList, Kind
+from render.display.list import NO_BASE, Blend, DisplayList, Kind
 from render.pdf import shapes
+from render.pdf.structure import END_ELEMENT, PARAGRAPH, begin_element, element_kind, element_of_tag
 from render.pdf.syntax import number
 from render.pdf.text import TextObjects
 from render.units import um_to_pt
@@ -21,6 +22,7 @@ SCALE = "{0} 0 0 {0} 0 0 cm\n".format(number(um_to_pt(1), 12)).encode("ascii")
 """Makes a micrometre of a length 1; twelve decimals keep 400 mm right to a millionth of a point."""
 
 _OPAQUE = 255
+_NO_ELEMENT = -1
 _BLEND_NAME = {Blend.NORMAL: "Normal", Blend.MULTIPLY: "Multiply"}
 
 Entry = TypeVar("Entry")
@@ -40,12 +42,15 @@ class Content:
         images: indices of the pictures that are drawn.
         states: graphics states that are set.
         is_transparent: for each page, whether an item is blended or translucent.
+        marks: for each page the structure type of each of its marked contents, by their number; the first is that of
+            the background, where the page has one. Empty where content is not marked.
     """
 
     pages: list[bytes]
     images: list[int]
     states: list[PaintState]
     is_transparent: list[bool]
+    marks: list[list[str]]
 
 
 def image_name(image: int) -> str:
@@ -70,10 +75,12 @@ class Painter:
     Args:
         display: one or more laid-out documents.
         texts: the list's text.
+        is_tagged: mark which items belong to which element of the document's structure.
     """
 
-    def __init__(self, display: DisplayList, texts: TextObjects) -> None:
+    def __init__(self, display: DisplayList, texts: TextObjects, *, is_tagged: bool = False) -> None:
         self._display = display
+        self._is_tagged = is_tagged
         self._texts = texts
         self._colours = [_colour(*rgb) for rgb in display.paint_rgba[:, :3].tolist()]
         self._states = list(zip(display.paint_rgba[:, 3].tolist(), display.paint_blend.tolist(), strict=True))
@@ -82,7 +89,7 @@ class Painter:
 
     def pages(self, first_page: int, last_page: int) -> Content:
         """Return the operators of the pages ``first_page … last_page - 1``."""
-        content = Content([], [], [], [])
+        content = Content([], [], [], [], [])
         for page in range(first_page, last_page):
             self._paint_page(page, content)
         return content
@@ -92,7 +99,16 @@ class Painter:
         state, fill, stroke = PLAIN_STATE, b"", b""
         has_blend = False
         text = self._texts.operators
-        for begin, end, kind, paint, ref in self._stretches[self._first_of_page[page] : self._first_of_page[page + 1]]:
+        marks = [PARAGRAPH] if self._is_tagged and self._display.page_base[page] != NO_BASE else []
+        element = _NO_ELEMENT
+        stretches = self._stretches[self._first_of_page[page] : self._first_of_page[page + 1]]
+        for begin, end, kind, paint, ref, belongs_to in stretches:
+            if belongs_to != element:
+                if element != _NO_ELEMENT:
+                    operators.append(END_ELEMENT)
+                element = belongs_to
+                operators.append(begin_element(element_kind(kind), len(marks)))
+                marks.append(element_kind(kind))
             wanted = self._states[paint] if kind != Kind.IMAGE else (_OPAQUE, self._states[paint][1])
             if wanted != state:
                 state = wanted
@@ -111,14 +127,17 @@ class Painter:
                 operators.append(text[begin:end])
             else:
                 operators.append(self._shape(kind, ref, self._heights[page], content))
+        if element != _NO_ELEMENT:
+            operators.append(END_ELEMENT)
+        content.marks.append(marks)
         content.pages.append(b"".join(operators))
         content.is_transparent.append(has_blend)
 
-    def _find_stretches(self) -> tuple[list[tuple[int, int, int, int, int]], list[int]]:
+    def _find_stretches(self) -> tuple[list[tuple[int, int, int, int, int, int]], list[int]]:
         """Find the stretches of items that are painted at once, and where each page's begin among them.
 
-        All text of one paint in a row is one, any other item is one by itself. A stretch has begin and end of its text,
-        kind, paint and first reference.
+        All text of one paint and element in a row is one, any other item is one by itself. A stretch has begin and end
+        of its text, kind, paint, first reference and element.
         """
         display = self._display
         kind, paint = display.item_kind, display.item_paint
@@ -126,9 +145,13 @@ class Painter:
         is_first[1:-1] = (kind[1:] != Kind.GLYPHS) | (kind[:-1] != Kind.GLYPHS) | (paint[1:] != paint[:-1])
         offsets = display.page_item_off.astype(np.int64)
         is_first[offsets] = True
+        element = np.full(len(kind), _NO_ELEMENT, np.int64)
+        if self._is_tagged and len(kind):
+            element = element_of_tag(display)[display.item_tag]
+            is_first[1:-1] |= element[1:] != element[:-1]
         starts = is_first.nonzero()[0]
         places = self._texts.places(starts)
-        columns = (column[starts[:-1]].tolist() for column in (kind, paint, display.item_ref))
+        columns = (column[starts[:-1]].tolist() for column in (kind, paint, display.item_ref, element))
         return list(zip(places[:-1], places[1:], *columns, strict=True)), starts.searchsorted(offsets).tolist()
 
     def _shape(self, kind: int, ref: int, height_um: int, content: Content) -> bytes:

@@ -26,6 +26,7 @@ from render.pdf.field import add_signature_field
 from render.pdf.font import FontCache, glyphs_of, stated_widths
 from render.pdf.info import Attachment, PdfFile, PdfInfo
 from render.pdf.picture import PictureBlock
+from render.pdf.structure import END_ELEMENT, PARAGRAPH, add_structure, begin_element
 from render.pdf.syntax import number, stream
 from render.pdf.text import TextObjects, font_name, seed_keys
 from render.pdf.xmp import info_dictionary, xmp_packet
@@ -43,9 +44,15 @@ _GROUP = "/Group<</S/Transparency/CS/DeviceRGB>>"
 
 
 class PdfWriter:
-    """Writes documents of one template; build it once, since backgrounds and fonts are compiled and kept."""
+    """Writes documents of one template; build it once, since backgrounds and fonts are compiled and kept.
 
-    def __init__(self, resources: Resources) -> None:
+    Args:
+        resources: backgrounds, fonts and pictures.
+        is_tagged: give documents a structure tree, which costs about a kilobyte.
+    """
+
+    def __init__(self, resources: Resources, *, is_tagged: bool = True) -> None:
+        self._is_tagged = is_tagged
         self._resources = resources
         self._pictures = {digest: PictureBlock(picture) for digest, picture in resources.pictures.items()}
         self._backgrounds: dict[tuple[str, ...], Background] = {}
@@ -93,7 +100,7 @@ class PdfWriter:
             document = np.arange(display.n_docs).repeat(offsets[1:] - offsets[:-1])
             texts = TextObjects(display, self._widths, _VALUE_PREFIX, document, self._seeds)
             self._keep_outlines(texts)
-            self._last = (display, texts, Painter(display, texts))
+            self._last = (display, texts, Painter(display, texts, is_tagged=self._is_tagged))
         return self._last[1], self._last[2]
 
     def _keep_outlines(self, texts: TextObjects) -> None:
@@ -145,13 +152,13 @@ class _Draft:
         """Return the file."""
         body = Body(background.next_number, len(background.data))
         widget = body.reserve() if reserve_bytes else None
-        first_page, tree = self._add_pages(body, background, widget)
-        entries = add_attachments(body, attachments)
+        pages, tree, entries = self._add_pages(body, background, widget)
+        entries += add_attachments(body, attachments)
         metadata = body.place(stream("/Type/Metadata/Subtype/XML", xmp_packet(info)))
         info_number = body.add(info_dictionary(info))
         field = None
         if widget is not None:
-            field = add_signature_field(body, widget, first_page, reserve_bytes, info)
+            field = add_signature_field(body, widget, pages[0], reserve_bytes, info)
             entries += field.catalog_entries
         catalog = body.add(
             f"<</Type/Catalog/Pages {tree} 0 R/Metadata {metadata} 0 R"
@@ -163,21 +170,28 @@ class _Draft:
             return PdfFile(data, None)
         return PdfFile(field.fill_range(data), field.contents_span)
 
-    def _add_pages(self, body: Body, background: Background, widget: int | None) -> tuple[int, int]:
-        """Append pages with all that they need; return the numbers of the first page and of the page tree."""
+    def _add_pages(self, body: Body, background: Background, widget: int | None) -> tuple[list[int], int, str]:
+        """Append pages with all that they need.
+
+        Returns:
+            The numbers of the pages and of the page tree, and the catalog's entries for the structure.
+        """
         pages = self._pages
         content = self._painter.pages(pages.start, pages.stop)
         resources = body.add(self._resources(body, background, content))
         tree = body.reserve()
         numbers = []
         for place, page in enumerate(pages):
-            annotations = f"/Annots[{widget} 0 R]" if widget is not None and place == 0 else ""
-            numbers.append(
-                self._add_page(body, background, content, page, tree, f"/Resources {resources} 0 R{annotations}")
-            )
+            entries = f"/Resources {resources} 0 R"
+            if widget is not None and place == 0:
+                entries += f"/Annots[{widget} 0 R]"
+            if content.marks[place]:
+                entries += f"/StructParents {place}/Tabs/S"
+            numbers.append(self._add_page(body, background, content, page, tree, entries))
         kids = " ".join(f"{page} 0 R" for page in numbers)
         body.add(f"<</Type/Pages/Count {len(numbers)}/Kids[{kids}]>>", tree)
-        return numbers[0], tree
+        structure = add_structure(body, numbers, content.marks) if any(content.marks) else ""
+        return numbers, tree, structure
 
     def _resources(self, body: Body, background: Background, content: Content) -> str:
         fonts = {}
@@ -203,11 +217,10 @@ class _Draft:
             form = background.forms[base]
             is_transparent = is_transparent or form.is_transparent
             name = _form_name(self.bases_used.index(base)).encode("ascii")
-            operators.append(
-                b"%b Do\n" % name
-                if form.height_um == height
-                else b"q 1 0 0 1 0 %d cm %b Do Q\n" % (height - form.height_um, name)
-            )
+            shown = b"%b Do\n" % name
+            if form.height_um != height:
+                shown = b"q 1 0 0 1 0 %d cm %b Do Q\n" % (height - form.height_um, name)
+            operators.extend((begin_element(PARAGRAPH, 0), shown, END_ELEMENT) if content.marks[place] else (shown,))
         operators.append(content.pages[place])
         contents = body.place(stream("/Filter/FlateDecode", deflate_fast(b"".join(operators))))
         box = f"{number(um_to_pt(width), _BOX_DECIMALS)} {number(um_to_pt(height), _BOX_DECIMALS)}"

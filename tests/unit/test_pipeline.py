@@ -40,9 +40,7 @@ def test_results_stand_in_the_order_of_requests_and_faults_stay_with_their_invoi
     unprintable = requests[0].data.replace("示例".encode(), "\U000323af".encode())
     broken = [
         RenderRequest(b"{", signing_time=WHEN, job_id="broken"),
-        RenderRequest(
-            requests[0].data.replace("示例".encode(), "\U000323af".encode()), signing_time=WHEN, job_id="glyph"
-        ),
+        RenderRequest(unprintable, signing_time=WHEN, job_id="glyph"),
         RenderRequest(requests[0].data, signing_time=WHEN, job_id="dpi", dpi=5),
     ]
     batch = [requests[0], broken[0], requests[1], broken[1], broken[2], requests[2]]

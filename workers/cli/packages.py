@@ -51,6 +51,7 @@ NEEDS = (
 DEVELOPER_NEEDS = (
     Need("redis-server", "tests against a real broker", program="redis-server"),
     Need("poppler-utils", "tests with another PDF reader", program="pdftotext"),
+    Need("mupdf-tools", "tests with a third PDF reader", program="mutool"),
     Need("qpdf", "tests of PDF structure", program="qpdf"),
     Need("pngcheck", "tests of PNG structure", program="pngcheck"),
 )

@@ -1,0 +1,72 @@
+"""The logical structure of a document (ISO 32000-1, 14.7 and 14.8): what belongs together, in the order of reading.
+
+One element stands for each value of the form and for each line of the table; before them stands the form itself, with
+its captions. Elements are flat below the document: readers aloud and converters need no more to keep fields apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from render.display.list import DisplayList, Kind
+from render.pdf.body import Body
+from render.pdf.syntax import text_string
+
+PARAGRAPH, FIGURE = "P", "Figure"
+_ALTERNATIVES = {FIGURE: f"/Alt{text_string('图')}"}
+_LINE_PREFIX = "lines["
+
+
+def element_of_tag(display: DisplayList) -> NDArray[np.int64]:
+    """Return, for each tag of the list, a number that tags of one element share; int64[tags]."""
+    places: dict[str, int] = {}
+    return np.array([places.setdefault(_element_name(tag), len(places)) for tag in display.tags], np.int64)
+
+
+def element_kind(kind: int) -> str:
+    """Return the structure type of an element that begins with an item of this kind."""
+    return PARAGRAPH if kind == Kind.GLYPHS else FIGURE
+
+
+def begin_element(kind: str, mark: int) -> bytes:
+    """Return the operator that begins the content of an element; ``EMC`` ends it."""
+    return f"/{kind}<</MCID {mark}>>BDC\n".encode("ascii")
+
+
+END_ELEMENT = b"EMC\n"
+
+
+def add_structure(body: Body, pages: Sequence[int], marks: Sequence[Sequence[str]]) -> str:
+    """Append the structure tree and return the catalog's entries for it.
+
+    Args:
+        body: takes the objects.
+        pages: object number of each page; page n must say ``/StructParents n``.
+        marks: for each page the structure type of each of its marked contents, by their number.
+    """
+    root, document = body.reserve(), body.reserve()
+    elements: list[list[int]] = []
+    for page, kinds in zip(pages, marks, strict=True):
+        elements.append(
+            [
+                body.add(f"<</S/{kind}/P {document} 0 R/Pg {page} 0 R/K {mark}{_ALTERNATIVES.get(kind, '')}>>")
+                for mark, kind in enumerate(kinds)
+            ]
+        )
+    body.add(f"<</S/Document/P {root} 0 R/K[{_references([e for page in elements for e in page])}]>>", document)
+    parents = "".join(f"{place}[{_references(numbers)}]" for place, numbers in enumerate(elements))
+    body.add(
+        f"<</Type/StructTreeRoot/K {document} 0 R/ParentTree<</Nums[{parents}]>>/ParentTreeNextKey {len(pages)}>>", root
+    )
+    return f"/MarkInfo<</Marked true>>/StructTreeRoot {root} 0 R"
+
+
+def _element_name(tag: str) -> str:
+    return tag.split(".", 1)[0] if tag.startswith(_LINE_PREFIX) else tag
+
+
+def _references(numbers: Sequence[int]) -> str:
+    return " ".join(f"{number} 0 R" for number in numbers)
