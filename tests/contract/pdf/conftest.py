@@ -1,3 +1,4 @@
+import dataclasses
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ import pdf_samples
 from bench import corpus
 from render.layout.engine import layout_invoice
 from render.model.einvoice import write_einvoice
+from render.model.invoice import InvoiceKind
 from render.pdf.writer import PdfWriter
 from render.sign import pdf as pdf_signature
 from render.sign.keys import load_identity
@@ -52,21 +54,38 @@ def files(samples, identity, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def invoices(fonts, identity, tmp_path_factory):
-    """Signed files of made-up invoices by name, of every template and of one line to many pages."""
+def write_invoice(fonts, identity, tmp_path_factory):
+    """Write one made-up invoice, with its XML in it, and return the path and the display list."""
     signer, registry = load_identity(identity), TemplateRegistry()
     reserve = pdf_signature.reserve_bytes(signer)
     templates = {kind: registry.load(kind, fonts=fonts) for kind in registry.kinds()}
     writers = {kind: PdfWriter(template.resources) for kind, template in templates.items()}
+    plain = {kind: PdfWriter(template.resources, is_tagged=False) for kind, template in templates.items()}
     folder = tmp_path_factory.mktemp("invoices")
-    paths = {}
-    for document in (*corpus.varied(14, 3), *corpus.with_lines(1, 1, 3), *corpus.with_lines(200, 1, 3)):
-        invoice = document.invoice
-        display = layout_invoice(invoice, templates[invoice.kind.value])
+
+    def write(document, name, *, kind=None, is_signed=True, is_tagged=True):
+        kind = kind or document.invoice.kind.value
+        invoice = dataclasses.replace(document.invoice, kind=InvoiceKind(kind))
+        display = layout_invoice(invoice, templates[kind])
         xml = pdf_samples.attachment(name=f"{invoice.number}.xml", data=write_einvoice(invoice), relationship="Data")
         info = pdf_samples.info(title=f"电子发票 {invoice.number}", author=invoice.seller.name, keywords=invoice.number)
-        file = writers[invoice.kind.value].write(display, 0, info, [xml], reserve)
-        path = folder / f"{len(paths):02d}-{document.name}.pdf"
-        path.write_bytes(pdf_signature.sign_pdf(file.data, file.signature_span, signer, NOW))
-        paths[path.stem] = (path, display)
+        writer = (writers if is_tagged else plain)[kind]
+        file = writer.write(display, 0, info, [xml], reserve if is_signed else 0)
+        path = folder / f"{name}.pdf"
+        data = pdf_signature.sign_pdf(file.data, file.signature_span, signer, NOW) if is_signed else file.data
+        path.write_bytes(data)
+        return path, display
+
+    write.kinds = tuple(templates)
+    return write
+
+
+@pytest.fixture(scope="session")
+def invoices(write_invoice):
+    """Signed files of made-up invoices by name, of every template and of one line to many pages."""
+    documents = [*corpus.varied(14, 3), *corpus.with_lines(1, 1, 3), *corpus.with_lines(200, 1, 3)]
+    paths = {}
+    for place, document in enumerate(documents):
+        name = f"{place:02d}-{document.name}"
+        paths[name] = write_invoice(document, name)
     return paths

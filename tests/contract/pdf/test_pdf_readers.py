@@ -1,6 +1,9 @@
 """What readers that are not ours say about our files."""
 
+import html
+import re
 import subprocess
+from collections import Counter
 
 import pypdfium2
 from pdf_samples import value_texts
@@ -75,6 +78,47 @@ def test_invoices_extract_run_by_run_in_paint_order(invoices):
                 assert text.endswith(_without_spaces(_printed(display, page))), (name, page)
 
 
+def test_three_readers_extract_the_same_characters(need, invoices):
+    """Each run's text stands in what poppler, pdfium and MuPDF read, character by character and once for each run."""
+    need("pdftotext")
+    need("mutool")
+    for name, (path, display) in invoices.items():
+        with pypdfium2.PdfDocument(path) as pdf:
+            pdfium = [pdf[page].get_textpage().get_text_range() for page in range(len(pdf))]
+        poppler = _run("pdftotext", "-raw", str(path), "-").stdout.split("\f")
+        mupdf = _run("mutool", "draw", "-q", "-F", "txt", str(path)).stdout.split("\f")
+        for page in range(display.n_pages):
+            values = _values(display, page)
+            read = {"pdfium": pdfium[page], "poppler": poppler[page], "MuPDF": mupdf[page]}
+            for reader, text in read.items():
+                assert Counter(_without_spaces(text)) >= Counter("".join(values)), (reader, name, page)
+                missing = [value for value in values if value not in _without_spaces(text)]
+                assert missing == [], (reader, name, page)
+
+
+def test_content_order_is_reading_order_for_readers_that_keep_it(need, invoices):
+    need("mutool")
+    for name, (path, display) in invoices.items():
+        trace = _run("mutool", "draw", "-q", "-F", "trace", str(path)).stdout
+        drawn = "".join(html.unescape(char) for char in re.findall(r'unicode="([^"]*)"', trace))
+        expected = "".join(_printed(display, page) for page in range(display.n_pages))
+        place = 0
+        for char in expected:
+            place = drawn.find(char, place)
+            assert place >= 0, (name, char)
+            place += 1
+
+
+def test_page_boxes_are_those_of_the_form(need, invoices):
+    need("pdfinfo")
+    for path, display in invoices.values():
+        shown = _run("pdfinfo", "-l", "-1", "-box", str(path)).stdout
+        found = re.findall(r"MediaBox:\s+([\d. ]+)", shown)
+        assert len(found) == display.n_pages
+        # pdfinfo rounds to hundredths of a point: 210 × 140 mm are 595.28 × 396.85.
+        assert {tuple(box.split()) for box in found} == {("0.00", "0.00", "595.28", "396.85")}
+
+
 def test_invoices_pass_qpdf_verify_and_hold_nothing_forbidden(need, invoices):
     need("qpdf")
     for name, (path, _) in invoices.items():
@@ -89,6 +133,13 @@ def _printed(display, page):
     items = range(int(display.page_item_off[page]), int(display.page_item_off[page + 1]))
     runs = [int(display.item_ref[item]) for item in items if display.item_kind[item] == Kind.GLYPHS]
     return "".join(display.run_text(run) for run in runs)
+
+
+def _values(display, page):
+    """Return the text of each of a page's own runs, without spaces."""
+    items = range(int(display.page_item_off[page]), int(display.page_item_off[page + 1]))
+    runs = [int(display.item_ref[item]) for item in items if display.item_kind[item] == Kind.GLYPHS]
+    return [_without_spaces(display.run_text(run)) for run in runs]
 
 
 def _without_spaces(text):

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from bench import corpus
+
 _JAVA = Path(__file__).parents[1] / "java"
 
 pytestmark = [pytest.mark.java, pytest.mark.slow, pytest.mark.timeout(900)]
@@ -48,6 +50,23 @@ def test_every_file_is_pdf_a_3b(libraries, files):
 
 def test_every_template_with_every_kind_of_invoice_is_pdf_a_3b(libraries, invoices):
     assert _validate(libraries, [path for path, _ in invoices.values()]) == {name: [] for name in invoices}
+
+
+def test_every_template_from_one_line_to_two_thousand_signed_or_not_is_pdf_a_3b(libraries, write_invoice):
+    paths = []
+    for lines in (1, 8, 40, 2_000):
+        (document,) = corpus.with_lines(lines, 1, 7)
+        for kind in write_invoice.kinds:
+            for is_signed in (True, False):
+                name = f"{kind}-{lines}-{'signed' if is_signed else 'unsigned'}"
+                path, display = write_invoice(document, name, kind=kind, is_signed=is_signed)
+                paths.append(path)
+        assert display.n_pages > lines // 25
+    untagged = [
+        write_invoice(document, f"{kind}-untagged", kind=kind, is_tagged=False)[0] for kind in write_invoice.kinds
+    ]
+    assert len(paths) == 4 * 2 * len(write_invoice.kinds)
+    assert _validate(libraries, [*paths, *untagged]) == {path.stem: [] for path in (*paths, *untagged)}
 
 
 def test_the_validator_does_find_a_broken_file(libraries, files, tmp_path):
