@@ -55,6 +55,13 @@ class Body:
         self._packed.append((number, content))
         return number
 
+    def add_all(self, contents: Sequence[str]) -> range:
+        """Take objects that may be packed with others, and return their numbers."""
+        numbers = range(self._next, self._next + len(contents))
+        self._next = numbers.stop
+        self._packed.extend(zip(numbers, contents, strict=True))
+        return numbers
+
     def place(self, content: bytes, number: int | None = None) -> int:
         """Append a stream, or an object whose place in the file matters, and return its number."""
         if number is None:

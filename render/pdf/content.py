@@ -23,6 +23,7 @@ SCALE = "{0} 0 0 {0} 0 0 cm\n".format(number(um_to_pt(1), 12)).encode("ascii")
 
 _OPAQUE = 255
 _NO_ELEMENT = -1
+_GLYPHS = int(Kind.GLYPHS)
 _BLEND_NAME = {Blend.NORMAL: "Normal", Blend.MULTIPLY: "Multiply"}
 
 Entry = TypeVar("Entry")
@@ -102,13 +103,20 @@ class Painter:
         marks = [PARAGRAPH] if self._is_tagged and self._display.page_base[page] != NO_BASE else []
         element = _NO_ELEMENT
         stretches = self._stretches[self._first_of_page[page] : self._first_of_page[page + 1]]
+        settled = -1
         for begin, end, kind, paint, ref, belongs_to in stretches:
             if belongs_to != element:
                 if element != _NO_ELEMENT:
                     operators.append(END_ELEMENT)
                 element = belongs_to
-                operators.append(begin_element(element_kind(kind), len(marks)))
-                marks.append(element_kind(kind))
+                element_type = element_kind(kind)
+                operators.append(begin_element(element_type, len(marks)))
+                marks.append(element_type)
+            # Most stretches are text in the paint of the one before.
+            if kind == _GLYPHS and paint == settled:
+                operators.append(text[begin:end])
+                continue
+            settled = paint if kind == _GLYPHS else -1
             wanted = self._states[paint] if kind != Kind.IMAGE else (_OPAQUE, self._states[paint][1])
             if wanted != state:
                 state = wanted

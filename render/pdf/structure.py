@@ -7,6 +7,7 @@ its captions. Elements are flat below the document: readers aloud and converters
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,8 @@ from render.pdf.body import Body
 from render.pdf.syntax import text_string
 
 PARAGRAPH, FIGURE = "P", "Figure"
+_GLYPHS = int(Kind.GLYPHS)
+_KEPT_MARKS = 256
 _ALTERNATIVES = {FIGURE: f"/Alt{text_string('图')}"}
 _LINE_PREFIX = "lines["
 
@@ -28,9 +31,10 @@ def element_of_tag(display: DisplayList) -> NDArray[np.int64]:
 
 def element_kind(kind: int) -> str:
     """Return the structure type of an element that begins with an item of this kind."""
-    return PARAGRAPH if kind == Kind.GLYPHS else FIGURE
+    return PARAGRAPH if kind == _GLYPHS else FIGURE
 
 
+@lru_cache(maxsize=_KEPT_MARKS)
 def begin_element(kind: str, mark: int) -> bytes:
     """Return the operator that begins the content of an element; ``EMC`` ends it."""
     return f"/{kind}<</MCID {mark}>>BDC\n".encode("ascii")
@@ -48,15 +52,12 @@ def add_structure(body: Body, pages: Sequence[int], marks: Sequence[Sequence[str
         marks: for each page the structure type of each of its marked contents, by their number.
     """
     root, document = body.reserve(), body.reserve()
-    elements: list[list[int]] = []
+    elements = []
     for page, kinds in zip(pages, marks, strict=True):
-        elements.append(
-            [
-                body.add(f"<</S/{kind}/P {document} 0 R/Pg {page} 0 R/K {mark}{_ALTERNATIVES.get(kind, '')}>>")
-                for mark, kind in enumerate(kinds)
-            ]
-        )
-    body.add(f"<</S/Document/P {root} 0 R/K[{_references([e for page in elements for e in page])}]>>", document)
+        rest = f"/P {document} 0 R/Pg {page} 0 R/K "
+        texts = [f"<</S/{kind}{rest}{mark}{_ALTERNATIVES.get(kind, '')}>>" for mark, kind in enumerate(kinds)]
+        elements.append(body.add_all(texts))
+    body.add(f"<</S/Document/P {root} 0 R/K[{' '.join(map(_references, elements))}]>>", document)
     parents = "".join(f"{place}[{_references(numbers)}]" for place, numbers in enumerate(elements))
     body.add(
         f"<</Type/StructTreeRoot/K {document} 0 R/ParentTree<</Nums[{parents}]>>/ParentTreeNextKey {len(pages)}>>", root
@@ -69,4 +70,4 @@ def _element_name(tag: str) -> str:
 
 
 def _references(numbers: Sequence[int]) -> str:
-    return " ".join(f"{number} 0 R" for number in numbers)
+    return " ".join([f"{number} 0 R" for number in numbers])

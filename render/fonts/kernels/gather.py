@@ -26,8 +26,7 @@ def gather_scalar(glyph_ids: I8, start: I8, length: I8, data: U1, out: U1, ends:
     for place in range(glyph_ids.size):
         ends[place] = at
         begin, count = start[glyph_ids[place]], length[glyph_ids[place]]
-        for byte in range(count):
-            out[at + byte] = data[begin + byte]
+        out[at : at + count] = data[begin : begin + count]
         at += count
     ends[glyph_ids.size] = at
     return at
