@@ -42,6 +42,23 @@ def forbidden_in(data: bytes) -> tuple[str, ...]:
         raise MalformedInput(f"the file is no readable PDF: {error}.", hint="Render it again.") from error
 
 
+def remove_forbidden(pdf: pikepdf.Pdf) -> list[str]:
+    """Take actions, scripts and references to anything outside from an open file; return one line for each.
+
+    Fonts that are not embedded stay: nothing here could stand in for them.
+    """
+    removed = []
+    for place, item in _dictionaries(pdf):
+        for key in sorted(set(item.keys()) & _KEYS):
+            del item[key]
+            removed.append(f"{place}: key {key}")
+        if str(item.get("/S", "")) in _ACTIONS:
+            removed.append(f"{place}: action {item['/S']}")
+            for key in list(item.keys()):
+                del item[key]
+    return removed
+
+
 def _dictionaries(pdf: pikepdf.Pdf) -> Iterator[tuple[str, pikepdf.Object]]:
     """Yield every dictionary and stream of a file with the object that it stands in, nested ones included."""
     roots = [("trailer", pdf.trailer)]
@@ -76,16 +93,17 @@ def _faults(item: pikepdf.Object) -> Iterator[str]:
         yield "reference to a file outside"
     if str(item.get("/FS", "")) == "/URL":
         yield "reference to an address"
-    if kind == "/Font" and not _is_embedded(item):
+    if kind == "/Font" and not is_embedded(item):
         yield f"font {item.get('/BaseFont', '')} is not embedded"
 
 
-def _is_embedded(font: pikepdf.Object) -> bool:
+def is_embedded(font: pikepdf.Object) -> bool:
+    """Tell whether a file holds the glyphs of a font that it uses."""
     subtype = str(font.get("/Subtype", ""))
     if subtype == _DRAWN_BY_CONTENT:
         return True
     if subtype == _WITH_CHILDREN:
         descendants = font.get("/DescendantFonts", pikepdf.Array())
-        return len(descendants) > 0 and all(_is_embedded(child) for child in descendants)
+        return len(descendants) > 0 and all(is_embedded(child) for child in descendants)
     descriptor = font.get("/FontDescriptor", pikepdf.Dictionary())
     return any(key in descriptor for key in _FONT_FILES)

@@ -47,7 +47,7 @@ def verify(files: Files, *, trust: Trust = None, any_signer: AnySigner = False, 
     records, code = [], 0
     for file in files:
         try:
-            found = verify_pdf(_read(file), trusted)
+            found = verify_pdf(read_pdf(file), trusted)
         except MalformedInput as error:
             code = EXIT_INPUT
             records.append({"file": str(file), "valid": False, "error": error.as_dict()})
@@ -79,7 +79,12 @@ def _certificate(path: Path) -> bytes:
         raise ConfigError(f"{path}: {error.strerror}.", hint="Name a certificate, PEM or DER.") from error
 
 
-def _read(path: Path) -> bytes:
+def read_pdf(path: Path) -> bytes:
+    """Return a file's bytes.
+
+    Raises:
+        MalformedInput: it cannot be read, or is larger than any document.
+    """
     try:
         with path.open("rb") as file:
             data = file.read(MAX_PDF_BYTES + 1)

@@ -10,6 +10,7 @@ from render.display.builder import DisplayListBuilder
 from render.display.list import Blend, Verb
 from render.display.resolve import Align
 from render.display.resources import Resources
+from render.pdf.inspect import forbidden_in
 from render.pdf.writer import PdfWriter
 
 _FROM_FONTS = ("/Length", "/Length1", "/FontBBox", "/Ascent", "/Descent", "/CapHeight", "/ByteRange")
@@ -76,4 +77,5 @@ def _document(fonts):
 def test_the_structure_of_a_file_is_as_reviewed(fonts, golden):
     display, resources = _document(fonts)
     file = PdfWriter(resources).write(display, 0, info(), [attachment(data=b"<EInvoice/>")], 16)
+    assert forbidden_in(file.data) == ()
     golden("pdf/structure.txt", _dump(file.data))
