@@ -9,7 +9,7 @@ import pikepdf
 
 from render.errors import Fault, InputError
 from render.pdf.inspect import remove_forbidden
-from render.pdf.report import count_signatures, open_leniently
+from render.pdf.report import count_signatures, open_leniently, warnings_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ def repair(data: bytes) -> Repaired:
         if count_signatures(pdf):
             fault = Fault("file", "pdf.signed", "a mended copy would not be the signed document.", "Keep it as it is.")
             raise InputError("a signed PDF cannot be mended.", faults=(fault,))
-        changes = [f"structure rebuilt: {warning}" for warning in dict.fromkeys(map(str, pdf.get_warnings()))]
+        changes = [f"structure rebuilt: {warning}" for warning in dict.fromkeys(warnings_of(pdf))]
         changes += [f"removed {removed}" for removed in remove_forbidden(pdf)]
         target = io.BytesIO()
         pdf.remove_unreferenced_resources()

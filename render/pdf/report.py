@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -14,6 +15,7 @@ from render.pdf.inspect import forbidden_in, is_embedded
 from render.units import PT_PER_INCH, UM_PER_INCH, UM_PER_MM
 
 _MOST_PROBLEMS = 50
+_SOURCE = re.compile(r"^stream <[^>]*>(: | )?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,8 @@ def describe(data: bytes) -> PdfReport:
     """
     with open_leniently(data) as pdf:
         root = pdf.Root
-        problems = dict.fromkeys([*map(str, pdf.check_pdf_syntax()), *map(str, pdf.get_warnings())])
+        # What was guessed while opening is told once, so it is asked for first.
+        problems = [*warnings_of(pdf), *map(_plain, pdf.check_pdf_syntax()), *warnings_of(pdf)]
         return PdfReport(
             version=pdf.pdf_version,
             page_mm=tuple(_size_mm(page) for page in pdf.pages),
@@ -74,9 +77,7 @@ def describe(data: bytes) -> PdfReport:
             attachments=tuple((name, _attached_bytes(spec)) for name, spec in sorted(pdf.attachments.items())),
             signatures=count_signatures(pdf),
             forbidden=forbidden_in(data),
-            problems=tuple(dict.fromkeys([*map(str, pdf.check_pdf_syntax()), *map(str, pdf.get_warnings())]))[
-                :_MOST_PROBLEMS
-            ],
+            problems=tuple(dict.fromkeys(problems))[:_MOST_PROBLEMS],
         )
 
 
@@ -95,6 +96,11 @@ def open_leniently(data: bytes) -> pikepdf.Pdf:
         raise MalformedInput(f"the file is no readable PDF: {error}.", hint=hint) from error
 
 
+def warnings_of(pdf: pikepdf.Pdf) -> list[str]:
+    """Return what the reader had to guess since it was last asked."""
+    return [_plain(warning) for warning in pdf.get_warnings()]
+
+
 def count_signatures(pdf: pikepdf.Pdf) -> int:
     """Return how many signature values a file holds."""
     return sum(
@@ -102,6 +108,11 @@ def count_signatures(pdf: pikepdf.Pdf) -> int:
         for item in pdf.objects
         if isinstance(item, pikepdf.Dictionary) and "/ByteRange" in item and "/Contents" in item
     )
+
+
+def _plain(warning: object) -> str:
+    """Return a message without the reader's name for the data, which differs each time."""
+    return _SOURCE.sub("", str(warning))
 
 
 def _size_mm(page: pikepdf.Page) -> tuple[float, float]:
