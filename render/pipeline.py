@@ -21,7 +21,7 @@ from render.fonts.registry import load_fonts
 from render.layout.engine import layout_batch, layout_invoice
 from render.model.einvoice import write_einvoice
 from render.model.invoice import Invoice, Media
-from render.model.read import read_invoice
+from render.model.read import ReadInvoice, read_invoice
 from render.pdf.writer import Attachment, PdfInfo, PdfWriter
 from render.pixels import PagePixels
 from render.raster.api import Rasterizer
@@ -47,6 +47,7 @@ class RenderRequest:
         outputs: any of ``pdf``, ``png``.
         dpi: resolution of pictures, 72 to 600.
         job_id: returned with the result.
+        read: what ``data`` was found to say, where it was read before; None = it is read.
     """
 
     data: bytes = field(repr=False)
@@ -55,6 +56,7 @@ class RenderRequest:
     outputs: tuple[str, ...] = OUTPUT_KINDS
     dpi: int = 300
     job_id: str = ""
+    read: ReadInvoice | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +182,7 @@ class Renderer:
     def _read(self, job: _Job) -> _Work:
         _check_request(job.request)
         with job.times.stage("read"):
-            read = read_invoice(job.request.data, job.request.media)
+            read = job.request.read or read_invoice(job.request.data, job.request.media)
         result, invoice = job.result, read.invoice
         result.number, result.warnings, result.seller_tax_id = invoice.number, read.warnings, invoice.seller.tax_id
         template = self.template(invoice.kind.value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, cast
 
 from render.errors import ConfigError
@@ -12,6 +13,7 @@ from workers.config import WorkerSettings
 from workers.idempotency import Identity, content_digest
 
 if TYPE_CHECKING:
+    from render.model.read import ReadInvoice
     from render.pipeline import Renderer, RenderRequest, RenderResult
 
 
@@ -34,6 +36,8 @@ class RenderEngine:
 
     def __init__(self, renderer: Renderer) -> None:
         self._renderer = renderer
+        # What the invoices of the batch under way say: each is identified first and rendered then.
+        self._read: dict[tuple[bytes, Media | None], ReadInvoice] = {}
 
     def identify(self, data: bytes, media: Media | None) -> Identity:
         """Read an invoice and tell who it is.
@@ -43,7 +47,8 @@ class RenderEngine:
         """
         from render.model.read import read_invoice
 
-        invoice = read_invoice(data, media).invoice
+        read = self._read[data, media] = read_invoice(data, media)
+        invoice = read.invoice
         template = self._renderer.template(invoice.kind.value)
         return Identity(
             number=invoice.number,
@@ -55,7 +60,10 @@ class RenderEngine:
 
     def render_batch(self, requests: Sequence[RenderRequest]) -> Sequence[RenderResult]:
         """Render invoices; one's error stands in its result."""
-        return self._renderer.render_batch(requests)
+        known, self._read = self._read, {}
+        return self._renderer.render_batch(
+            [replace(request, read=known.get((request.data, request.media))) for request in requests]
+        )
 
 
 def build_engine(values: Mapping[str, str]) -> Engine:
