@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 from rich.console import Console
 
@@ -47,19 +48,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(name: str, count: int | None, json_file: Path | None, console: Console) -> int:
-    case = import_module(f"bench.cases.{name}")
+    case = _case(name)
     rows = case.run(count or case.DEFAULT_COUNT)
     result = Report(tuple(rows), machine.describe(), render.__version__, case.NOTES)
-    report.print_report(result, console)
+    getattr(case, "print_results", report.print_results)(result, console)
+    report.print_circumstances(result, console)
     if json_file is not None:
         result.write(json_file)
         console.print(f"Written: {json_file}")
     return 0
 
 
+def _case(name: str) -> ModuleType:
+    return import_module(f"bench.cases.{name.replace('-', '_')}")
+
+
 def _list(console: Console) -> int:
     for name in cases.NAMES:
-        summary = (import_module(f"bench.cases.{name}").__doc__ or "").splitlines()[0]
+        summary = (_case(name).__doc__ or "").splitlines()[0]
         console.print(f"[bold]{name}[/bold]  {summary}")
     return 0
 

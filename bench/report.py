@@ -21,6 +21,12 @@ _FEWEST_SAMPLES = 3
 
 def print_report(report: Report, console: Console) -> None:
     """Print the rows of a run, then the machine and the notes."""
+    print_results(report, console)
+    print_circumstances(report, console)
+
+
+def print_results(report: Report, console: Console) -> None:
+    """Print the rows of a run."""
     table = Table(title="milliseconds and bytes an invoice, medians of one run")
     for heading in ("case", "backend", "median ms", "p95 ms", "bytes", "peer", "peer ms", "peer bytes", "ratio"):
         table.add_column(heading, justify="left" if heading in {"case", "backend", "peer"} else "right")
@@ -32,7 +38,7 @@ def print_report(report: Report, console: Console) -> None:
             f"{row['p95_ms']:.3f}",
             _count(row["bytes"]),
             row["peer"] or "–",
-            f"{row['peer_median_ms']:.2f}" if row["peer"] else "–",
+            f"{row['peer_median_ms']:.2f}" if row["peer_median_ms"] is not None else "–",
             _count(row["peer_bytes"]),
             f"{row['ratio']:.1f} ×" if row["ratio"] is not None else "–",
         )
@@ -41,6 +47,10 @@ def print_report(report: Report, console: Console) -> None:
         if result.extra:
             figures = ", ".join(f"{name} {value:.2f}" for name, value in result.extra.items())
             console.print(f"{result.case}: {figures}")
+
+
+def print_circumstances(report: Report, console: Console) -> None:
+    """Print the machine that a run was on, and the notes of its case."""
     machine = report.machine
     state = " with changes" if machine["is_dirty"] else ""
     cores = f"{machine['cores_allowed']} of {machine['cores']} cores"

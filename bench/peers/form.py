@@ -46,7 +46,7 @@ def _down(x_mm: float, first_mm: float, pitch_mm: float, text: str) -> tuple[Cap
     return tuple(Caption(x_mm, first_mm + place * pitch_mm, char) for place, char in enumerate(text))
 
 
-CAPTIONS = (
+CAPTIONS_OF_EVERY_PAGE = (
     Caption(154.5, 14, "发票号码："),
     Caption(154.5, 20, "开票日期："),
     *_down(6, 35.5, 3.5, "购买方信息"),
@@ -64,12 +64,15 @@ CAPTIONS = (
     Caption(143.5, 56, "金 额"),
     Caption(157.5, 56, "税率/征收率"),
     Caption(194.5, 56, "税 额"),
+    Caption(19.5, 132.5, "开票人："),
+)
+CAPTIONS_OF_SUMS = (
     Caption(20.5, 95, "合"),
     Caption(36.5, 95, "计"),
     Caption(17, 101.5, "价税合计（大写）"),
     Caption(143.5, 101.5, "（小写）"),
-    Caption(19.5, 132.5, "开票人："),
 )
+CAPTIONS = (*CAPTIONS_OF_EVERY_PAGE, *CAPTIONS_OF_SUMS)
 
 
 def rate_text(line: Line) -> str:

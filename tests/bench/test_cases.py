@@ -1,4 +1,7 @@
-"""Every case runs once with two invoices; what it measures is not asserted, only that it measures something right."""
+"""Cases run once with two invoices; what they measure is not asserted, only that they measure something right.
+
+The cases of PDF are in test_pdf_case.py.
+"""
 
 import json
 import math
@@ -18,7 +21,11 @@ ROWS = {
 WITHOUT_PEER = {"stages.read", "stages.layout", "stages.pdf"}
 
 
-@pytest.mark.parametrize("name", cases.NAMES)
+def test_every_case_is_tested() -> None:
+    assert set(cases.NAMES) == {*ROWS, "pdf", "pdf-memory", "pdf-start"}
+
+
+@pytest.mark.parametrize("name", ROWS)
 def test_case_checks_its_outputs_and_reports_figures(name: str, tmp_path: Path) -> None:
     path = tmp_path / "report.json"
     assert main(["run", name, "--count", "2", "--json", str(path)]) == 0
