@@ -14,7 +14,7 @@ TEST_SECONDS ?= 900
 CONTRACT_SECONDS ?= 900
 UV ?= uv
 
-.PHONY: help setup test contract demo bench doctor lint types format lock wheel clean
+.PHONY: help setup test contract demo bench peers doctor lint types format lock wheel clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | \
@@ -54,6 +54,9 @@ demo: .venv/.set-up ## Render 200 invoices through the pool, let independent rea
 bench: .venv/.set-up ## Measure one case beside a peer in the same run (CASE=stages)
 	$(PY) -m bench run $(CASE)
 
+peers: .venv/.installed ## Bring the PDF writers that the bench measures beside (pycairo needs libcairo2-dev and gcc)
+	.venv/bin/pip install -q --require-hashes -r requirements-bench.lock
+
 doctor: .venv/.installed ## Say what is on this machine, what is not, and what to do about it
 	@.venv/bin/kaipiao doctor
 
@@ -73,6 +76,8 @@ lock: ## Resolve dependencies anew into the lock files (needs uv)
 		--generate-hashes --no-emit-index-url --no-emit-find-links --no-header -o requirements.lock
 	$(UV) pip compile -q pyproject.toml --extra gpu -c requirements.lock --python-version 3.11 --python-platform linux \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --no-header -o requirements-gpu.lock
+	$(UV) pip compile -q pyproject.toml --extra bench -c requirements.lock --python-version 3.11 --universal \
+		--generate-hashes --no-emit-index-url --no-emit-find-links --no-header -o requirements-bench.lock
 
 wheel: .venv/.installed ## Build the wheel into dist/
 	$(PY) -m build --wheel --no-isolation
