@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 
 from render.errors import OutputInvalid, SignatureTooLarge
 from render.sign.api import RawSigner
-from render.sign.cms import ContentTypes, assemble, sign_digest, signed_attributes
+from render.sign.cms import assemble, sign_digest, signed_attributes
 from render.sign.curve import MAX_SIGNATURE_BYTES
+from render.sign.options import DEFAULT_OPTIONS, SignatureOptions
 from render.sign.sm3 import DIGEST_BYTES, sm3
 
 _LATE = datetime(2100, 1, 1, tzinfo=UTC)
@@ -46,7 +47,7 @@ class PreparedPdf:
         return (end - start - 2) // 2
 
 
-def reserve_bytes(signer: RawSigner, content_types: ContentTypes = ContentTypes.PKCS7) -> int:
+def reserve_bytes(signer: RawSigner, options: SignatureOptions = DEFAULT_OPTIONS) -> int:
     """Return how many bytes of CMS to reserve for this signer, by a dry run that does not touch its key.
 
     ``/Contents`` needs twice as many hex digits. No signature of this signer is longer; most are 2 to 4 bytes shorter.
@@ -55,8 +56,8 @@ def reserve_bytes(signer: RawSigner, content_types: ContentTypes = ContentTypes.
         KeyRejected: the signer's certificate cannot be read.
     """
     certificate = signer.certificate_der
-    attributes = signed_attributes(bytes(DIGEST_BYTES), certificate, _LATE, content_types)
-    return len(assemble(certificate, attributes, bytes(MAX_SIGNATURE_BYTES), content_types))
+    attributes = signed_attributes(bytes(DIGEST_BYTES), certificate, _LATE, options.content_types)
+    return len(assemble(certificate, attributes, bytes(MAX_SIGNATURE_BYTES), options.content_types))
 
 
 def prepare(pdf: bytes, contents_span: tuple[int, int]) -> PreparedPdf:
@@ -88,7 +89,7 @@ def sign(
     prepared: PreparedPdf,
     signer: RawSigner,
     signing_time: datetime,
-    content_types: ContentTypes = ContentTypes.PKCS7,
+    options: SignatureOptions = DEFAULT_OPTIONS,
 ) -> bytes:
     """Sign a prepared file and return the detached CMS, DER.
 
@@ -96,12 +97,12 @@ def sign(
         prepared: from ``prepare``.
         signer: holder of key and certificate.
         signing_time: with a time zone; stated in the signature.
-        content_types: identifiers to use.
+        options: form of the signature; the same for which room was reserved.
 
     Raises:
         SigningError: and its subclasses, when the key cannot be used.
     """
-    return sign_digest(prepared.digest, signer, signing_time, content_types)
+    return sign_digest(prepared.digest, signer, signing_time, options.content_types)
 
 
 def embed(prepared: PreparedPdf, cms: bytes) -> bytes:
@@ -126,7 +127,7 @@ def sign_pdf(
     contents_span: tuple[int, int],
     signer: RawSigner,
     signing_time: datetime,
-    content_types: ContentTypes = ContentTypes.PKCS7,
+    options: SignatureOptions = DEFAULT_OPTIONS,
 ) -> bytes:
     """Prepare, sign and embed.
 
@@ -136,7 +137,7 @@ def sign_pdf(
         SigningError: the key cannot be used.
     """
     prepared = prepare(pdf, contents_span)
-    return embed(prepared, sign(prepared, signer, signing_time, content_types))
+    return embed(prepared, sign(prepared, signer, signing_time, options))
 
 
 def _stated_byte_range(pdf: bytes, span: tuple[int, int]) -> tuple[int, ...] | None:

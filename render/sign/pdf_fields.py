@@ -22,7 +22,7 @@ MAX_ATTACHMENT_BYTES = 16_777_216
 MAX_INFLATED_BYTES = 67_108_864
 MAX_WARNINGS = 100
 
-_READER_ERRORS = (
+READER_ERRORS = (
     pikepdf.PdfError,
     ValueError,
     TypeError,
@@ -34,6 +34,10 @@ _READER_ERRORS = (
     NotImplementedError,
 )
 """What pikepdf raises on hostile structure, from qpdf's own error to failed conversions."""
+
+
+class EncryptedPdf(MalformedInput):
+    """The file needs a password."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,25 +76,25 @@ def find_signatures(data: bytes) -> PdfSignatures:
     """Read the signature fields of a file.
 
     Raises:
-        MalformedInput: no reader can open the file, or it needs a password.
+        EncryptedPdf: it needs a password.
+        MalformedInput: no reader can open the file.
     """
-    _limit_reader()
     damage = ""
     try:
-        pdf = _open(data, attempt_recovery=False)
+        pdf = open_pdf(data, attempt_recovery=False)
     except pikepdf.PasswordError as error:
-        raise MalformedInput("the PDF is encrypted.", hint="Remove the encryption first.") from error
-    except _READER_ERRORS as error:
+        raise EncryptedPdf("the PDF is encrypted.", hint="Remove the encryption first.") from error
+    except READER_ERRORS as error:
         damage = _reason(error)
         try:
-            pdf = _open(data, attempt_recovery=True)
-        except _READER_ERRORS as second:
+            pdf = open_pdf(data, attempt_recovery=True)
+        except READER_ERRORS as second:
             raise MalformedInput(f"not a PDF that can be read: {_reason(second)}.") from second
     with pdf:
         try:
             fields = tuple(_read_fields(pdf))
             attachments = tuple(_changed_attachments(pdf))
-        except _READER_ERRORS as error:
+        except READER_ERRORS as error:
             raise MalformedInput(f"the form of the PDF cannot be read: {_reason(error)}.") from error
         warnings = [str(warning) for warning in pdf.get_warnings()]
     if warnings and not damage:
@@ -117,7 +121,13 @@ class _Document(io.BytesIO):
         return "document"
 
 
-def _open(data: bytes, *, attempt_recovery: bool) -> pikepdf.Pdf:
+def open_pdf(data: bytes, *, attempt_recovery: bool) -> pikepdf.Pdf:
+    """Open a file of any origin, within limits.
+
+    Raises:
+        One of ``READER_ERRORS``: it cannot be opened.
+    """
+    _limit_reader()
     return pikepdf.open(_Document(data), attempt_recovery=attempt_recovery, suppress_warnings=True)
 
 

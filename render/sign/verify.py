@@ -1,7 +1,8 @@
 """Verification of signed PDF files, whoever wrote them.
 
-A signature counts only if it covers the file from its first byte to its last, except the signature itself, and if
-what it leaves out is nothing but hex digits. So no byte of the file can change without being noticed.
+The last signature counts only if it covers the file from its first byte to its last, except the signature itself, and
+if what it leaves out is nothing but hex digits. So no byte of the file can change without being noticed. An earlier
+signature covers the file up to where it ended then; it counts only if nothing but signatures was added since.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from render.errors import ConfigError, KaipiaoError, KeyRejected, MalformedInput
 from render.sign import der, oids, sm2
 from render.sign.certificate import Certificate, read_certificate
 from render.sign.cms_reader import MAX_CMS_BYTES, DetachedSignature, read_signed_data
-from render.sign.pdf_fields import PdfSignatures, SignatureField, find_signatures
+from render.sign.findings import Code, Finding
+from render.sign.pdf_fields import EncryptedPdf, PdfSignatures, SignatureField, find_signatures
+from render.sign.pdf_revision import later_changes
 from render.sign.sm3 import sm3
 
 SUB_FILTERS = ("adbe.pkcs7.detached", "ETSI.CAdES.detached")
@@ -52,22 +55,36 @@ class SignatureReport:
 
     Attributes:
         field: name of the signature field.
-        status: of this signature alone.
+        status: of this signature alone: of the bytes that it covers, and of itself.
+        sub_filter: format, such as ``adbe.pkcs7.detached``.
         signer: subject of the certificate; ``serial``: its number, lower-case hex. Empty where unreadable.
         signing_time: as the signer states it; None = not stated.
         covers_whole_file: nothing was added behind what it signs.
         signed_bytes: where the signed part ends; 0 = not known.
-        problems: what is wrong, for people; empty for a good signature.
+        findings: what is wrong with it; empty for a good signature.
+        later: what was changed behind it, beyond invisible signatures; empty where a counter-signature alone follows.
     """
 
     field: str
     status: Status
+    sub_filter: str = ""
     signer: str = ""
     serial: str = ""
     signing_time: datetime | None = None
     covers_whole_file: bool = False
     signed_bytes: int = 0
-    problems: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    later: tuple[Finding, ...] = ()
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What is wrong, for people."""
+        return tuple(finding.text for finding in self.findings)
+
+    @property
+    def is_countersigned(self) -> bool:
+        """Whether bytes follow what it signs, and they are nothing but further signatures."""
+        return bool(self.signed_bytes) and not (self.covers_whole_file or self.findings or self.later)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +92,11 @@ class Verification:
     """What was found about a file.
 
     Attributes:
-        status: of the file; the worst of its signatures, and never valid unless one of them covers the whole file.
+        status: of the file; the worst of its signatures, and never valid unless one of them covers the whole file and
+            nothing but signatures was added since the first.
         signer, serial, signing_time: of the signature that covers most.
         covers_whole_file: a signature covers the file up to its last byte.
-        problems: everything that is wrong, for people.
+        findings: everything that is wrong, with the names of ``render.sign.findings.Code``.
         signatures: in the order of the form.
     """
 
@@ -87,12 +105,23 @@ class Verification:
     serial: str = ""
     signing_time: datetime | None = None
     covers_whole_file: bool = False
-    problems: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
     signatures: tuple[SignatureReport, ...] = field(default=(), repr=False)
 
     @property
+    def problems(self) -> tuple[str, ...]:
+        """Everything that is wrong, for people."""
+        return tuple(finding.text for finding in self.findings)
+
+    @property
+    def codes(self) -> tuple[Code, ...]:
+        """The names of everything that is wrong, each once; a signer who is not trusted counts among them."""
+        strangers = (Code.SIGNER_UNTRUSTED,) if self.status is Status.VALID_UNTRUSTED else ()
+        return tuple(dict.fromkeys((*(finding.code for finding in self.findings), *strangers)))
+
+    @property
     def is_intact(self) -> bool:
-        """Whether the file is what its signer signed, trusted or not."""
+        """Whether the file is what its signers signed, trusted or not."""
         return self.status in (Status.VALID, Status.VALID_UNTRUSTED)
 
 
@@ -111,7 +140,8 @@ def verify_pdf(data: bytes, trusted: Sequence[bytes] = ()) -> Verification:
     try:
         found = find_signatures(data)
     except MalformedInput as error:
-        return Verification(Status.UNREADABLE, problems=(str(error),))
+        code = Code.ENCRYPTED if isinstance(error, EncryptedPdf) else Code.UNREADABLE
+        return Verification(Status.UNREADABLE, findings=(Finding(code, str(error)),))
     if not found.fields:
         return _unsigned(data, found)
     reports = tuple(_Check(data, signature_field, found, anchors).report() for signature_field in found.fields)
@@ -126,42 +156,58 @@ def _read_anchor(data: bytes) -> Certificate:
 
 
 def _unsigned(data: bytes, found: PdfSignatures) -> Verification:
-    problems = ["the document is not signed."]
+    findings = [Finding(Code.UNSIGNED, "the document is not signed.")]
     if b"/ByteRange" in data:
-        problems.append("it holds traces of a signature that no field refers to: it was removed or damaged.")
+        text = "it holds traces of a signature that no field refers to: it was removed or damaged."
+        findings.append(Finding(Code.SIGNATURE_REMOVED, text))
     if found.damage:
-        problems.append(f"the file is damaged: {found.damage}.")
-    return Verification(Status.UNSIGNED, problems=tuple(problems))
+        findings.append(Finding(Code.DAMAGED, f"the file is damaged: {found.damage}."))
+    return Verification(Status.UNSIGNED, findings=tuple(findings))
 
 
 def _summarise(data: bytes, reports: tuple[SignatureReport, ...], found: PdfSignatures) -> Verification:
     outermost = max(reports, key=lambda report: report.signed_bytes)
-    problems = [
-        f"{report.field or 'signature'}: {text}" if len(reports) > 1 else text
+    findings = [
+        Finding(finding.code, f"{report.field or 'signature'}: {finding.text}" if len(reports) > 1 else finding.text)
         for report in reports
-        for text in report.problems
+        for finding in (*report.findings, *(() if report is outermost else report.later))
     ]
     status = max((report.status for report in reports), key=_ORDER.index)
     if not outermost.covers_whole_file:
-        added = len(data) - outermost.signed_bytes
         if outermost.signed_bytes:
-            problems.append(f"the document was extended after signing: {added} bytes follow what was signed.")
+            added = len(data) - outermost.signed_bytes
+            text = f"the document was extended after signing: {added} bytes follow what was signed."
+            findings += [Finding(Code.APPENDED, text), *outermost.later]
+        status = max(status, Status.CHANGED, key=_ORDER.index)
+    if any(report.later for report in reports):
         status = max(status, Status.CHANGED, key=_ORDER.index)
     if found.damage:
         # Readers repair a damaged file each in its own way, so even its signer may have seen something else.
-        problems.append(f"the file is damaged, and readers may show different things: {found.damage}.")
+        text = f"the file is damaged, and readers may show different things: {found.damage}."
+        findings.append(Finding(Code.DAMAGED, text))
         status = status if status is Status.CHANGED else max(status, Status.INVALID, key=_ORDER.index)
     if status is Status.CHANGED:
-        problems += [f"attachment {name} no longer matches its checksum." for name in found.changed_attachments]
+        findings += [
+            Finding(Code.ATTACHMENT_CHECKSUM, f"attachment {name} no longer matches its checksum.")
+            for name in found.changed_attachments
+        ]
     return Verification(
         status,
         outermost.signer,
         outermost.serial,
         outermost.signing_time,
         outermost.covers_whole_file,
-        tuple(problems),
+        tuple(findings),
         reports,
     )
+
+
+class _RefusedError(Exception):
+    """A signature that cannot be examined further."""
+
+    def __init__(self, code: Code, text: str) -> None:
+        super().__init__(text)
+        self.finding = Finding(code, text)
 
 
 class _Check:
@@ -171,8 +217,8 @@ class _Check:
         self, data: bytes, signature_field: SignatureField, found: PdfSignatures, anchors: Sequence[Certificate]
     ) -> None:
         self._data, self._field, self._found, self._anchors = data, signature_field, found, anchors
-        self._changes: list[str] = []
-        self._faults: list[str] = []
+        self._changes: list[Finding] = []
+        self._faults: list[Finding] = []
         self._signed: DetachedSignature | None = None
         self._end = 0
 
@@ -184,64 +230,97 @@ class _Check:
             self._check_document(self._signed)
             self._check_signature(self._signed)
             is_trusted = self._check_certificate(self._signed)
-        except (MalformedInput, KeyRejected) as error:
-            self._faults.append(str(error))
+        except _RefusedError as refused:
+            self._faults.append(refused.finding)
+        except MalformedInput as error:
+            self._fault(Code.STRUCTURE_MALFORMED, str(error))
+        except KeyRejected as error:
+            self._fault(Code.KEY_REJECTED, str(error))
         if self._faults:
             status = Status.INVALID
         elif self._changes:
             status = Status.CHANGED
         else:
             status = Status.VALID if is_trusted else Status.VALID_UNTRUSTED
-        signed = self._signed
+        signed, is_sound = self._signed, not (self._faults or self._changes)
         return SignatureReport(
             field=self._field.name,
             status=status,
+            sub_filter=self._field.sub_filter,
             signer=signed.certificate.subject if signed else "",
             serial=signed.certificate.serial_hex if signed else "",
             signing_time=signed.signing_time if signed else None,
             covers_whole_file=self._end == len(self._data),
             signed_bytes=self._end,
-            problems=tuple(self._changes + self._faults),
+            findings=tuple(self._changes + self._faults),
+            later=later_changes(self._data, self._end) if is_sound and self._end < len(self._data) else (),
         )
+
+    def _fault(self, code: Code, text: str) -> None:
+        self._faults.append(Finding(code, text))
 
     def _locate(self) -> bytes:
         """Check ByteRange and Contents against the bytes of the file, and return the CMS without its padding."""
         if self._field.sub_filter not in SUB_FILTERS:
-            raise MalformedInput(f"signatures of format {self._field.sub_filter or '(none)'} are not verified here.")
+            text = f"signatures of format {self._field.sub_filter or '(none)'} are not verified here."
+            raise _RefusedError(Code.FORMAT_UNKNOWN, text)
         numbers = self._field.byte_range
         if numbers is None or len(numbers) != _BYTE_RANGE_NUMBERS:
-            raise MalformedInput("ByteRange is not an array of four whole numbers.")
+            raise _RefusedError(Code.BYTE_RANGE_MALFORMED, "ByteRange is not an array of four whole numbers.")
         first, start, end, rest = numbers
-        if first != 0 or rest < 0 or not 0 < start < end <= len(self._data):
-            raise MalformedInput(f"ByteRange {list(numbers)} does not describe this file from its first byte on.")
+        stated = f"ByteRange {list(numbers)}"
+        if first != 0:
+            raise _RefusedError(Code.BYTE_RANGE_START, f"{stated} does not begin at the first byte of the file.")
+        if min(numbers) < 0 or end > len(self._data):
+            raise _RefusedError(Code.BYTE_RANGE_MALFORMED, f"{stated} does not describe this file.")
+        if not 0 < start < end:
+            raise _RefusedError(Code.BYTE_RANGE_OVERLAP, f"{stated} has parts that overlap.")
         hole = _LOWER_OR_UPPER_HEX.fullmatch(self._data, start, end)
         if hole is None:
-            raise MalformedInput("what ByteRange leaves out is not one hex string in one case: it was changed.")
+            raise self._misplaced(start, end)
         contents = bytes.fromhex(hole[1].decode("ascii"))
         if contents != self._field.contents:
-            raise MalformedInput("what ByteRange leaves out is not this signature.")
+            text = "what ByteRange leaves out is a string, but not this signature."
+            raise _RefusedError(Code.CONTENTS_ELSEWHERE, text)
         self._end = min(end + rest, len(self._data))
         cms = der.read(contents[: MAX_CMS_BYTES + 8]).raw
         if any(contents[len(cms) :]):
-            raise MalformedInput("the padding behind the signature is not all zeros: it was changed.")
+            text = "the padding behind the signature is not all zeros: it was changed."
+            raise _RefusedError(Code.PADDING_CHANGED, text)
         return cms
+
+    def _misplaced(self, start: int, end: int) -> _RefusedError:
+        """Say whether the signature stands at the gap, which has other edges, or somewhere else."""
+        digits = self._field.contents.hex().encode("ascii")
+        at = self._data.lower().find(digits) if digits else -1
+        if at >= 0 and not (at < end and start < at + len(digits)):
+            text = (
+                "the signature is not where ByteRange says: it was moved, or the file was saved anew by a program "
+                "after signing."
+            )
+            return _RefusedError(Code.CONTENTS_ELSEWHERE, text)
+        text = "what ByteRange leaves out is not exactly one hex string in one case: it was changed."
+        return _RefusedError(Code.BYTE_RANGE_GAP, text)
 
     def _check_document(self, signed: DetachedSignature) -> None:
         _, start, end, rest = self._field.byte_range or (0, 0, 0, 0)
         view = memoryview(self._data)
         if end + rest > len(self._data):
-            self._changes.append(f"the file was cut short: {end + rest} bytes were signed.")
+            text = f"the file was cut short: {end + rest} bytes were signed."
+            self._changes.append(Finding(Code.TRUNCATED, text))
         elif sm3(view[:start], view[end : end + rest]) != signed.digest:
-            self._changes.append(
+            text = (
                 "the signed bytes changed after signing (text, fonts, pictures and attachments alike), "
                 "or the signature was taken from another document."
             )
+            self._changes.append(Finding(Code.DIGEST_MISMATCH, text))
 
     def _check_signature(self, signed: DetachedSignature) -> None:
         if not sm2.verify(signed.certificate.public_key, signed.message, signed.signature):
-            self._faults.append(
+            self._fault(
+                Code.SIGNATURE_MISMATCH,
                 "the signature value does not belong to the certificate and the signed attributes: "
-                "it was changed or replaced."
+                "it was changed or replaced.",
             )
 
     def _check_certificate(self, signed: DetachedSignature) -> bool:
@@ -249,17 +328,19 @@ class _Check:
         certificate = signed.certificate
         self._check_certificate_digest(signed)
         if certificate.is_self_issued and not certificate.is_signed_by(certificate.public_key):
-            self._faults.append("the certificate does not carry its own signature: it was changed.")
+            text = "the certificate does not carry its own signature: it was changed."
+            self._fault(Code.CERTIFICATE_FORGED, text)
         when = signed.signing_time
         if when is None:
-            self._faults.append("the signature states no signing time.")
+            self._fault(Code.TIME_MISSING, "the signature states no signing time.")
         elif not certificate.not_before <= when <= certificate.not_after:
-            self._faults.append(
+            self._fault(
+                Code.CERTIFICATE_EXPIRED,
                 f"the certificate was not valid at the signing time {when.isoformat()}; it is valid from "
-                f"{certificate.not_before.isoformat()} to {certificate.not_after.isoformat()}."
+                f"{certificate.not_before.isoformat()} to {certificate.not_after.isoformat()}.",
             )
         if certificate.key_usage is not None and not certificate.key_usage & _SIGNING_USAGES:
-            self._faults.append("the certificate's key is not meant for signatures.")
+            self._fault(Code.KEY_USAGE, "the certificate's key is not meant for signatures.")
         return when is not None and any(_vouches(anchor, certificate, when) for anchor in self._anchors)
 
     def _check_certificate_digest(self, signed: DetachedSignature) -> None:
@@ -271,7 +352,8 @@ class _Check:
             oids.SHA256: hashlib.sha256(signed.certificate.der).digest(),
         }
         if digests.get(algorithm) != stated:
-            self._faults.append("the certificate is not the one that the signer stated: it was changed or exchanged.")
+            text = "the certificate is not the one that the signer stated: it was changed or exchanged."
+            self._fault(Code.CERTIFICATE_EXCHANGED, text)
 
 
 def _vouches(anchor: Certificate, certificate: Certificate, when: datetime) -> bool:

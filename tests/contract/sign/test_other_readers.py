@@ -18,6 +18,7 @@ from render.sign.cms_reader import read_signed_data
 from render.sign.curve import decode_signature
 from render.sign.keyfiles import read_passphrase
 from render.sign.keys import load_identity, set_up_test_identity
+from render.sign.options import SignatureOptions
 from render.sign.pdf import reserve_bytes, sign_pdf
 from render.sign.pkcs8 import decrypt_private_key
 from render.sign.verify import Status, verify_pdf
@@ -40,9 +41,9 @@ def identity(tmp_path_factory):
 
 @pytest.fixture(scope="module", params=list(ContentTypes))
 def signed(request, identity):
-    signer = load_identity(identity)
-    pdf, span = empty_pdf(reserve_bytes(signer, request.param))
-    return sign_pdf(pdf, span, signer, NOW, request.param)
+    signer, options = load_identity(identity), SignatureOptions(request.param)
+    pdf, span = empty_pdf(reserve_bytes(signer, options))
+    return sign_pdf(pdf, span, signer, NOW, options)
 
 
 def cms_of(pdf: bytes) -> bytes:

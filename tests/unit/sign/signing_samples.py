@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import zlib
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -11,6 +12,7 @@ from render.sign import der, oids
 from render.sign.certificate import public_key_info, read_certificate, self_signed_certificate
 from render.sign.cms import ContentTypes
 from render.sign.keys import KeyFileSigner
+from render.sign.options import SignatureOptions
 from render.sign.pdf import reserve_bytes, sign_pdf
 from render.sign.sm2 import PrivateKey
 
@@ -72,9 +74,9 @@ def empty_pdf(
 @cache
 def signed_pdf(content_types: ContentTypes = ContentTypes.PKCS7) -> bytes:
     """Return that PDF, signed."""
-    signer = make_signer()
-    pdf, span = empty_pdf(reserve_bytes(signer, content_types))
-    return sign_pdf(pdf, span, signer, NOW, content_types)
+    signer, options = make_signer(), SignatureOptions(content_types)
+    pdf, span = empty_pdf(reserve_bytes(signer, options))
+    return sign_pdf(pdf, span, signer, NOW, options)
 
 
 def contents_span(pdf: bytes) -> tuple[int, int]:
@@ -129,10 +131,11 @@ def signed_with(certificate: bytes, private: bytes = SECRET) -> bytes:
     return sign_pdf(pdf, span, signer, NOW)
 
 
-def incremental_update(pdf: bytes, *bodies: tuple[int, bytes], root: int = 1, size: int = 12) -> bytes:
+def incremental_update(pdf: bytes, *bodies: tuple[int, bytes], root: int = 1, size: int = 0) -> bytes:
     """Append objects in the way that an incremental update does."""
     old = int(pdf[pdf.rindex(b"startxref") + 9 : pdf.rindex(b"%%EOF")])
     file, table = bytearray(pdf), b""
+    size = max(int(re.findall(rb"/Size (\d+)", pdf)[-1]), size, *(number + 1 for number, _ in bodies))
     for number, body in bodies:
         table += b"%d 1\n%010d 00000 n \n" % (number, len(file))
         file += b"%d 0 obj\n%s\nendobj\n" % (number, body)
@@ -146,7 +149,10 @@ def with_second_signature(pdf: bytes, signer: KeyFileSigner) -> bytes:
     room = b"/ByteRange[0 ########## ########## ##########]/Contents<" + b"0" * (2 * reserve) + b">"
     updated = incremental_update(
         pdf,
-        (1, b"<</Type/Catalog/Pages 2 0 R/AcroForm<</SigFlags 3/Fields[5 0 R 10 0 R]>>>>"),
+        (
+            1,
+            b"<</Type/Catalog/Pages 2 0 R/AcroForm<</SigFlags 3/Fields[5 0 R 10 0 R]>>/Names<</EmbeddedFiles 9 0 R>>>>",
+        ),
         (10, b"<</FT/Sig/T(Signature2)/V 11 0 R>>"),
         (11, b"<</Type/Sig/Filter/Adobe.PPKLite/SubFilter/adbe.pkcs7.detached" + room + b">>"),
     )
