@@ -67,19 +67,17 @@ class CffOutlines:
     def assemble(self, glyph_ids: NDArray[np.int64]) -> bytes:
         """Return a CFF font whose glyph i is ``glyph_ids[i]``, all cut; the first one must be 0 (.notdef)."""
         count = len(glyph_ids)
-        private_of = self._private_of[glyph_ids]
-        used = np.bincount(private_of).nonzero()[0].tolist()
+        private_of = self._private_of[glyph_ids].tobytes()
         # Sorted, since the order in which they were first seen differs from process to process.
-        order = sorted(used, key=self._privates.__getitem__)
+        order = sorted(set(private_of), key=self._privates.__getitem__)
         privates = [self._privates[index] for index in order]
-        place_of = np.zeros(max(used) + 1, np.uint8)
-        place_of[order] = np.arange(len(order))
-        fd_select = b"\0" + place_of[private_of].tobytes()
+        fd_select = b"\0" + private_of.translate(bytes.maketrans(bytes(order), bytes(range(len(order)))))
         charset = struct.pack(">BHH", 2, 1, count - 2) if count > 1 else b"\0"
         data, ends = self._programs.join(glyph_ids)
         width = _offset_width(len(data) + 1)
-        programs_head = struct.pack(">HB", count, width) + (ends + 1).astype(f">u{width}").tobytes()
-        top_length = _index_length([len(self._top_dict(count, 0, 0, 0, 0))])
+        ends += 1
+        programs_head = struct.pack(">HB", count, width) + ends.astype(f">u{width}").tobytes()
+        top_length = _index_length([len(_REGISTRY) + len(self._bbox) + 1 + _TOP_NUMBERS.size])
         at_charset = len(self._front) + top_length + len(self._strings)
         at_fd_select = at_charset + len(charset)
         at_programs = at_fd_select + len(fd_select)
@@ -91,7 +89,7 @@ class CffOutlines:
             at_private += len(private)
         top = _index([self._top_dict(count, at_charset, at_programs, at_fd_array, at_fd_select)])
         front = (self._front, top, self._strings, charset, fd_select, programs_head)
-        return b"".join((*front, data.tobytes(), _index(fonts), *privates))
+        return b"".join((*front, data.data, _index(fonts), *privates))
 
     def _top_dict(self, count: int, charset: int, programs: int, fd_array: int, fd_select: int) -> bytes:
         numbers = _TOP_NUMBERS.pack(

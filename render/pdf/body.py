@@ -85,8 +85,8 @@ class Body:
         data = (index + "\n".join(texts)).encode("ascii")
         entries = f"/Type/ObjStm/N {len(objects)}/First {len(index)}/Filter/FlateDecode"
         holder = self.place(stream(entries, deflate(data)))
-        for place, (number, _) in enumerate(objects):
-            self._entries[number] = _ENTRY.pack(_PACKED, holder, place)
+        pack = _ENTRY.pack
+        self._entries.update((number, pack(_PACKED, holder, place)) for place, (number, _) in enumerate(objects))
 
     def chunks(self) -> list[bytes]:
         """Return the bytes of all objects that are placed, in file order."""
