@@ -97,14 +97,15 @@ def append_signature_field(
         raise OutputInvalid(f"a file of {len(pdf):,} bytes is too large for another signature.")
     found = find_signatures(pdf)
     if found.damage:
-        raise MalformedInput(f"the PDF is damaged: {found.damage}.", hint="Mend it first: `kaipiao inspect --mend`.")
+        remedy = "Ask for a sound copy; `kaipiao inspect --repair FOLDER` mends files that are not signed."
+        raise MalformedInput(f"the PDF is damaged: {found.damage}.", hint=remedy)
     if len(found.fields) >= MAX_SIGNATURES:
         raise InputError(f"the PDF has {MAX_SIGNATURES} signatures already.", hint="Sign another copy.")
     try:
         with open_pdf(pdf, attempt_recovery=False) as document:
             return _Update(pdf, document).extend(reserve, sub_filter, handler)
     except READER_ERRORS as error:
-        raise MalformedInput("the PDF's form or pages cannot be read.", hint="Mend the file first.") from error
+        raise MalformedInput("the PDF's form or pages cannot be read.", hint="Sign a sound file.") from error
 
 
 class _Update:

@@ -290,10 +290,11 @@ class _Check:
         return cms
 
     def _misplaced(self, start: int, end: int) -> _RefusedError:
-        """Say whether the signature stands at the gap, which has other edges, or somewhere else."""
+        """Say whether the gap is too wide or too narrow for the signature, or the signature somewhere else."""
         digits = self._field.contents.hex().encode("ascii")
         at = self._data.lower().find(digits) if digits else -1
-        if at >= 0 and not (at < end and start < at + len(digits)):
+        is_inside, is_around = start <= at and at + len(digits) <= end, at - 1 <= start and end <= at + len(digits) + 1
+        if at >= 0 and not (is_inside or is_around):
             text = (
                 "the signature is not where ByteRange says: it was moved, or the file was saved anew by a program "
                 "after signing."

@@ -15,7 +15,7 @@ from render.errors import ConfigError, MalformedInput
 from workers.cli.output import EXIT_FAILED, EXIT_INPUT, JsonFlag, console, print_json, printable, show_error
 
 if TYPE_CHECKING:
-    from render.sign.verify import Verification
+    from render.sign.verify import SignatureReport, Verification
 
 MAX_PDF_BYTES = 256 * 1024 * 1024
 _MEANING = {
@@ -104,8 +104,31 @@ def _record(file: Path, found: Verification, *, valid: bool) -> dict[str, Any]:
         "serial": found.serial,
         "signing_time": found.signing_time.isoformat() if found.signing_time else None,
         "covers_whole_file": found.covers_whole_file,
+        "codes": list(found.codes),
         "problems": list(found.problems),
+        "signatures": [_signature_record(report) for report in found.signatures],
     }
+
+
+def _signature_record(report: SignatureReport) -> dict[str, Any]:
+    return {
+        "field": report.field,
+        "status": report.status.value,
+        "format": report.sub_filter,
+        "signer": report.signer,
+        "serial": report.serial,
+        "signing_time": report.signing_time.isoformat() if report.signing_time else None,
+        "signed_bytes": report.signed_bytes,
+        "followed_by": _followed_by(report),
+        "codes": [finding.code for finding in (*report.findings, *report.later)],
+    }
+
+
+def _followed_by(report: SignatureReport) -> str:
+    """Say what stands behind a signature: nothing, only further signatures, or changes."""
+    if report.covers_whole_file:
+        return "nothing"
+    return "signatures" if report.is_countersigned else "changes"
 
 
 def _show(file: Path, found: Verification, *, valid: bool) -> None:
@@ -119,8 +142,15 @@ def _show(file: Path, found: Verification, *, valid: bool) -> None:
         table.add_row("certificate", found.serial)
         table.add_row("signed at", f"{signed} (by the signer's own clock)")
         table.add_row("covers", "the whole file" if found.covers_whole_file else "only a part of the file")
-    for problem in found.problems:
-        table.add_row("problem", Text(printable(problem)))
+    if len(found.signatures) > 1:
+        for report in found.signatures:
+            words = f"{report.field}: {report.signer or 'unreadable'}, {report.status.value}"
+            followed = _followed_by(report)
+            table.add_row(
+                "signature", Text(printable(f"{words}, {followed} follow" if followed != "nothing" else words))
+            )
+    for finding in found.findings:
+        table.add_row("problem", Text(printable(f"{finding.text} [{finding.code}]")))
     if found.status.value == "valid_untrusted" and not valid:
         table.add_row("what to do", "Trust the certificate with --trust, or ask for less with --any-signer.")
     console().print(table)

@@ -139,7 +139,9 @@ def incremental_update(pdf: bytes, *bodies: tuple[int, bytes], root: int = 1, si
     for number, body in bodies:
         table += b"%d 1\n%010d 00000 n \n" % (number, len(file))
         file += b"%d 0 obj\n%s\nendobj\n" % (number, body)
-    trailer = b"trailer\n<</Size %d/Root %d 0 R/Prev %d>>\nstartxref\n%d\n%%%%EOF\n" % (size, root, old, len(file))
+    info = b"".join(re.findall(rb"/Info \d+ 0 R", pdf)[-1:])
+    trailer = b"trailer\n<</Size %d/Root %d 0 R/Prev %d%b>>\n" % (size, root, old, info)
+    trailer += b"startxref\n%d\n%%%%EOF\n" % len(file)
     return bytes(file) + b"xref\n" + table + trailer
 
 
