@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import Any
 
 from bench.peers import form
-from bench.peers.pdf_peer import Draw, PeerFonts, PeerMissing
+from bench.peers.pdf_peer import Draw, PeerFonts, PeerMissing, version_of
 from bench.peers.pdf_sheet import BLACK, MAROON, Align, Color, Fixed, Text, sheets
 from render.model.invoice import Invoice
 
@@ -57,7 +57,7 @@ def open_peer(fonts: PeerFonts) -> Iterator[tuple[str, Draw]]:
         surface.finish()
         return buffer.getvalue()
 
-    yield f"{name} {cairo.version} (cairo {cairo.cairo_version_string()})", draw
+    yield f"{name} {version_of(name)} (cairo {cairo.cairo_version_string()})", draw
 
 
 def _binding() -> tuple[Any, str]:
