@@ -8,8 +8,11 @@ from pathlib import Path
 
 from render.errors import ConfigError
 from render.fonts.registry import FontSettings
+from render.sign.cms import ContentTypes
 from render.sign.keys import IdentityPaths
+from render.sign.options import DEFAULT_OPTIONS, SignatureOptions
 
+_CONTENT_TYPES = {"pkcs7": ContentTypes.PKCS7, "gbt35275": ContentTypes.GBT35275}
 DEFAULT_HOME = Path("~/.local/share/kaipiao")
 SETTING_NAMES = (
     "KAIPIAO_CERTIFICATE",
@@ -22,6 +25,7 @@ SETTING_NAMES = (
     "KAIPIAO_PASSPHRASE_FILE",
     "KAIPIAO_PDF_TAGS",
     "KAIPIAO_SEAL",
+    "KAIPIAO_SIGNATURE_OIDS",
     "KAIPIAO_SIGNING",
     "KAIPIAO_TEMPLATES",
 )
@@ -36,6 +40,7 @@ class RenderSettings:
         templates: folder of templates; None = those that came with the package.
         seal: PNG of the seal (发票监制章) that the operator may use; None = the 样张 sample seal and watermark.
         identity: key and certificate that sign PDFs; None = documents stay unsigned.
+        signature: the form of signatures.
         pdf_tags: give PDFs a structure tree (tagged PDF), which costs about a kilobyte.
     """
 
@@ -43,6 +48,7 @@ class RenderSettings:
     templates: Path | None = None
     seal: Path | None = None
     identity: IdentityPaths | None = None
+    signature: SignatureOptions = DEFAULT_OPTIONS
     pdf_tags: bool = True
 
     @classmethod
@@ -51,7 +57,7 @@ class RenderSettings:
 
         ``KAIPIAO_SIGNING`` is ``on`` (default: the identity in KAIPIAO_KEY, KAIPIAO_CERTIFICATE and
         KAIPIAO_PASSPHRASE_FILE, or the test identity in KAIPIAO_HOME) or ``off``; ``KAIPIAO_PDF_TAGS`` is ``on``
-        (default) or ``off``.
+        (default) or ``off``; ``KAIPIAO_SIGNATURE_OIDS`` is ``pkcs7`` (default) or ``gbt35275``.
 
         Raises:
             ConfigError: an unknown value, or a key without its certificate and passphrase file.
@@ -61,6 +67,7 @@ class RenderSettings:
             templates=_path(values, "KAIPIAO_TEMPLATES"),
             seal=_path(values, "KAIPIAO_SEAL"),
             identity=_identity(values),
+            signature=_signature(values),
             pdf_tags=_is_on(values, "KAIPIAO_PDF_TAGS"),
         )
 
@@ -80,6 +87,14 @@ def _is_on(values: Mapping[str, str], name: str) -> bool:
     if value not in {"on", "off"}:
         raise ConfigError(f"{name} is {value!r}.", hint="Set it to on or off.")
     return value == "on"
+
+
+def _signature(values: Mapping[str, str]) -> SignatureOptions:
+    name = values.get("KAIPIAO_SIGNATURE_OIDS") or "pkcs7"
+    if name not in _CONTENT_TYPES:
+        hint = f"Set it to {' or '.join(_CONTENT_TYPES)}."
+        raise ConfigError(f"KAIPIAO_SIGNATURE_OIDS is {name!r}.", hint=hint)
+    return SignatureOptions(_CONTENT_TYPES[name])
 
 
 def _identity(values: Mapping[str, str]) -> IdentityPaths | None:

@@ -28,6 +28,7 @@ from render.raster.api import Rasterizer
 from render.sign import pdf as pdf_signature
 from render.sign.api import RawSigner
 from render.sign.keys import load_identity
+from render.sign.options import SignatureOptions
 from render.sign.sm3 import sm3_hex
 from render.templates.registry import Template, TemplateRegistry
 from render.timing import StageTimes
@@ -149,7 +150,9 @@ class Renderer:
         self._templates: dict[str, Template] = {}
         self._writers: dict[str, PdfWriter] = {}
         self._rasterizers: dict[tuple[str, int], Rasterizer] = {}
-        self._signature = _Signature(load_identity(settings.identity)) if settings.identity else None
+        self._signature = (
+            _Signature(load_identity(settings.identity), settings.signature) if settings.identity else None
+        )
 
     def template(self, kind: str) -> Template:
         """Return the compiled template of an invoice kind.
@@ -245,8 +248,9 @@ class Renderer:
         data, signer = file.data, ""
         if self._signature and file.signature_span:
             with work.job.times.stage("sign"):
-                key, when = self._signature.signer, work.job.request.signing_time
-                data, signer = pdf_signature.sign_pdf(data, file.signature_span, key, when), key.serial
+                key, when, options = self._signature.signer, work.job.request.signing_time, self._signature.options
+                data = pdf_signature.sign_pdf(data, file.signature_span, key, when, options)
+                signer = key.serial
         name = f"{work.invoice.number}.pdf"
         return Output(name, "pdf", "application/pdf", data, f"sm3:{sm3_hex(data)}", "cpu", signer)
 
@@ -272,11 +276,12 @@ class Renderer:
 
 
 class _Signature:
-    """The signer and how many bytes its signatures need."""
+    """The signer, the form of its signatures and how many bytes they need."""
 
-    def __init__(self, signer: RawSigner) -> None:
+    def __init__(self, signer: RawSigner, options: SignatureOptions) -> None:
         self.signer = signer
-        self.reserve = pdf_signature.reserve_bytes(signer)
+        self.options = options
+        self.reserve = pdf_signature.reserve_bytes(signer, options)
 
 
 def _encode_pages(work: _Work, pages: Iterator[PagePixels], display: DisplayList, doc: int) -> list[Output]:

@@ -1,14 +1,20 @@
 """Batches through the whole renderer: each invoice as alone, at any place, whatever stands beside it."""
 
 import dataclasses
+import io
+import os
 from datetime import UTC, datetime
 
+import pikepdf
 import pytest
+from asn1crypto.cms import ContentInfo
 
 from bench import corpus
 from render import pipeline
 from render.config import RenderSettings
+from render.errors import ConfigError
 from render.pipeline import Renderer, RenderRequest
+from render.sign.verify import Status, verify_pdf
 
 WHEN = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
 
@@ -83,3 +89,24 @@ def test_a_defect_in_layout_of_one_invoice_leaves_the_others_whole(unsigned, req
     failed = [result for result in results if result.error is not None]
     assert failed
     assert {result.error.code for result in failed} == {"internal"}
+
+
+OIDS = {"pkcs7": "1.2.840.113549.1.7.2", "gbt35275": "1.2.156.10197.6.1.4.2.2"}
+
+
+@pytest.mark.parametrize(("name", "expected"), OIDS.items())
+def test_the_identifiers_of_signatures_are_a_setting(identity, requests, name, expected):
+    values = {**os.environ, "KAIPIAO_SIGNATURE_OIDS": name}
+    renderer = Renderer(RenderSettings.from_mapping(values))
+    request = dataclasses.replace(requests[0], outputs=("pdf",))
+    (output,) = renderer.render_batch([request])[0].outputs
+    found = verify_pdf(output.data, [identity.certificate.read_bytes()])
+    assert found.status is Status.VALID, found
+    with pikepdf.open(io.BytesIO(output.data)) as pdf:
+        (signature,) = [item for item in pdf.objects if isinstance(item, pikepdf.Dictionary) and "/ByteRange" in item]
+        assert ContentInfo.load(bytes(signature.Contents), strict=False)["content_type"].dotted == expected
+
+
+def test_an_unknown_form_of_signature_is_refused():
+    with pytest.raises(ConfigError, match="KAIPIAO_SIGNATURE_OIDS"):
+        RenderSettings.from_mapping({"KAIPIAO_SIGNATURE_OIDS": "cades"})
