@@ -11,6 +11,10 @@ from render.errors import Fault, InputError
 RELATIONSHIPS = ("Source", "Data", "Alternative", "Supplement", "Unspecified")
 PRODUCER = "Kaipiao"
 
+SIGNATURE_HANDLERS = {"adbe.pkcs7.detached": "Adobe.PPKLite", "GM.sm2seal": "Gomain.GMPkiLite"}
+"""Formats of signatures (/SubFilter), and the handlers that readers of each look for (/Filter)."""
+PDF_A_SIGNATURE = "adbe.pkcs7.detached"
+
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,63}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,63}")
 _LANGUAGE = re.compile(r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8}){0,5}")
 # What XML 1.0 cannot hold, control characters that have no place in a title, and marks that reorder what is shown.
@@ -29,9 +33,14 @@ class PdfInfo:
         language: of the text, a BCP 47 tag.
         document_id: identifies the document across versions of the file; "" = the file's content does.
         signed: signing time for the signature dictionary (/M); None = told by the signature alone.
+        claims_pdf_a: say in the XMP packet that the file is PDF/A-3b.
+        signature_format: of the reserved signature, one of SIGNATURE_HANDLERS. ``GM.sm2seal`` holds a seal signature
+            of GB/T 38540, which PDF/A-3 forbids (ISO 19005-3, annex B, asks for PKCS#7): it goes with
+            ``claims_pdf_a=False`` alone.
 
     Raises:
-        InputError: a text that XMP cannot hold, a date without time zone, a malformed language tag.
+        InputError: a text that XMP cannot hold, a date without time zone, a malformed language tag, an unknown
+            signature format, or one that contradicts the claim of PDF/A.
     """
 
     title: str
@@ -43,6 +52,8 @@ class PdfInfo:
     language: str = "zh-CN"
     document_id: str = ""
     signed: datetime | None = None
+    claims_pdf_a: bool = True
+    signature_format: str = PDF_A_SIGNATURE
 
     def __post_init__(self) -> None:
         texts = ("title", "author", "subject", "keywords", "producer", "document_id")
@@ -51,6 +62,7 @@ class PdfInfo:
             faults.append(_fault("info.language", "pdf.language", f"{self.language[:40]!r} is no language tag."))
         for name in ("created", "signed"):
             faults.extend(_date_faults(f"info.{name}", getattr(self, name)))
+        faults.extend(_signature_faults(self.signature_format, claims_pdf_a=self.claims_pdf_a))
         _refuse("the document information cannot be written.", faults)
 
 
@@ -117,6 +129,17 @@ def _date_faults(path: str, moment: datetime | None) -> list[Fault]:
     offset = moment.utcoffset()
     if offset is None or offset % timedelta(minutes=1):
         return [_fault(path, "pdf.time_zone", "the date has no time zone of whole minutes.")]
+    return []
+
+
+def _signature_faults(signature_format: str, *, claims_pdf_a: bool) -> list[Fault]:
+    path = "info.signature_format"
+    if signature_format not in SIGNATURE_HANDLERS:
+        remedy = f"Choose from {', '.join(SIGNATURE_HANDLERS)}."
+        return [Fault(path, "pdf.signature_format", f"no format {signature_format[:40]!r}.", remedy)]
+    if claims_pdf_a and signature_format != PDF_A_SIGNATURE:
+        message = f"a file with a {signature_format} signature is no PDF/A-3."
+        return [Fault(path, "pdf.signature_not_pdf_a", message, "Set claims_pdf_a to False.")]
     return []
 
 

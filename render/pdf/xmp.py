@@ -11,11 +11,14 @@ from render.pdf.syntax import date, text_string
 _HEAD = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
 <rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:pdf="http://ns.adobe.com/pdf/1.3/" \
-xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmlns:xmpMM="http://ns.adobe.com/xap/1.0/mm/" \
-xmlns:pdfaid="http://www.aiim.org/pdfa/ns/id/">
-<pdfaid:part>3</pdfaid:part><pdfaid:conformance>B</pdfaid:conformance>
-<dc:format>application/pdf</dc:format>
+xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmlns:xmpMM="http://ns.adobe.com/xap/1.0/mm/"{0}>
+{1}<dc:format>application/pdf</dc:format>
 """
+_PDF_A = (
+    ' xmlns:pdfaid="http://www.aiim.org/pdfa/ns/id/"',
+    "<pdfaid:part>3</pdfaid:part><pdfaid:conformance>B</pdfaid:conformance>\n",
+)
+_NO_CLAIM = ("", "")
 _TAIL = """</rdf:Description></rdf:RDF></x:xmpmeta>
 <?xpacket end="r"?>"""
 _ALTERNATIVES = '<{0}><rdf:Alt><rdf:li xml:lang="x-default">{1}</rdf:li></rdf:Alt></{0}>\n'
@@ -39,7 +42,7 @@ def info_dictionary(info: PdfInfo) -> str:
 
 
 def xmp_packet(info: PdfInfo) -> bytes:
-    """Return the XMP packet that says the same, and claims PDF/A-3b (ISO 19005-3, 6.6.4)."""
+    """Return the XMP packet that says the same, and claims PDF/A-3b (ISO 19005-3, 6.6.4) where asked to."""
     created = info.created.isoformat(timespec="seconds")
     values = (
         (_ALTERNATIVES, "dc:title", info.title),
@@ -52,5 +55,6 @@ def xmp_packet(info: PdfInfo) -> bytes:
         (_PLAIN, "xmp:ModifyDate", created),
         (_PLAIN, "xmpMM:DocumentID", info.document_id),
     )
+    head = _HEAD.format(*(_PDF_A if info.claims_pdf_a else _NO_CLAIM))
     lines = [form.format(key, escape(value)) for form, key, value in values if value]
-    return "".join((_HEAD, *lines, _TAIL)).encode()
+    return "".join((head, *lines, _TAIL)).encode()

@@ -27,7 +27,7 @@ class DetachedSignature:
     """One signature as it stands in a document; nothing in it has been verified.
 
     Attributes:
-        content_types: which family of identifiers it uses.
+        content_types: which family of identifiers it uses; None = it is no CMS.
         certificate: of the signer.
         message: DER of the signed attributes, which is what was signed.
         signature: DER ``SEQUENCE {r, s}``.
@@ -36,7 +36,7 @@ class DetachedSignature:
         certificate_digest: digest of the certificate as the signer saw it, and its algorithm; None = not stated.
     """
 
-    content_types: ContentTypes
+    content_types: ContentTypes | None
     certificate: Certificate
     message: bytes = field(repr=False)
     signature: bytes = field(repr=False)

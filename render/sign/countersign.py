@@ -24,8 +24,6 @@ from render.sign.pdf import reserve_bytes, sign_pdf
 from render.sign.pdf_fields import MAX_SIGNATURES, READER_ERRORS, find_signatures, open_pdf
 from render.sign.sm3 import sm3
 
-MAX_RESERVED_BYTES = 32_767
-"""A string of PDF/A has no more (ISO 19005-3, 6.1.13)."""
 MAX_FILE_BYTES = 2**32 - 2**20
 """Offsets have four bytes in the table that is written."""
 
@@ -35,6 +33,7 @@ _ENTRY = struct.Struct(">BIH")
 _IN_USE = 1
 _SIGNED_AND_APPEND_ONLY = 3
 _NO_CHANGES_ALLOWED = 1
+_PDF_A_CLAIM = b"http://www.aiim.org/pdfa/ns/id/"
 _RANGE = b"[0 %-10d %-10d %-10d]"
 _STARTXREF = re.compile(rb"startxref\s+(\d{1,12})\s+%%EOF\s*")
 _KEPT_IN_TRAILER = ("/Root", "/Info")
@@ -71,28 +70,25 @@ def countersign_pdf(
         InputError: the file forbids changes, or holds as many signatures as are verified.
         SigningError: the key cannot be used.
     """
-    extended = append_signature_field(pdf, reserve_bytes(signer, options), sub_filter=options.sub_filter)
+    extended = append_signature_field(pdf, reserve_bytes(signer, options), options)
     return sign_pdf(extended.data, extended.contents_span, signer, signing_time, options)
 
 
-def append_signature_field(
-    pdf: bytes, reserve: int, *, sub_filter: str = "adbe.pkcs7.detached", handler: str = "Adobe.PPKLite"
-) -> ExtendedPdf:
+def append_signature_field(pdf: bytes, reserve: int, options: SignatureOptions = DEFAULT_OPTIONS) -> ExtendedPdf:
     """Append an update with an empty, invisible signature field on the first page.
 
     Args:
         pdf: the whole file, sound and not encrypted.
         reserve: bytes that the signature may have.
-        sub_filter: format of the signature.
-        handler: name of the preferred signature handler (/Filter).
+        options: form of the signature.
 
     Raises:
         MalformedInput: the file cannot be read without repair.
         InputError: the file forbids changes, or holds as many signatures as are verified.
         OutputInvalid: more room than a string may have, or a file too large for its table.
     """
-    if not 0 < reserve <= MAX_RESERVED_BYTES:
-        raise OutputInvalid(f"{reserve:,} bytes for a signature.", hint=f"Reserve 1 to {MAX_RESERVED_BYTES:,}.")
+    if not 0 < reserve <= options.max_bytes:
+        raise OutputInvalid(f"{reserve:,} bytes for a signature.", hint=f"Reserve 1 to {options.max_bytes:,}.")
     if len(pdf) > MAX_FILE_BYTES:
         raise OutputInvalid(f"a file of {len(pdf):,} bytes is too large for another signature.")
     found = find_signatures(pdf)
@@ -103,7 +99,12 @@ def append_signature_field(
         raise InputError(f"the PDF has {MAX_SIGNATURES} signatures already.", hint="Sign another copy.")
     try:
         with open_pdf(pdf, attempt_recovery=False) as document:
-            return _Update(pdf, document).extend(reserve, sub_filter, handler)
+            if not options.allows_pdf_a and _claims_pdf_a(document.Root):
+                raise InputError(
+                    f"the PDF claims to be PDF/A, which a signature of format {options.sub_filter} would break.",
+                    hint="Sign it by CMS, or write the file without the claim.",
+                )
+            return _Update(pdf, document).extend(reserve, options)
     except READER_ERRORS as error:
         raise MalformedInput("the PDF's form or pages cannot be read.", hint="Sign a sound file.") from error
 
@@ -126,7 +127,7 @@ class _Update:
         if self._size >= _MAX_OBJECT_NUMBER:
             raise MalformedInput("the PDF has object numbers that readers do not accept.")
 
-    def extend(self, reserve: int, sub_filter: str, handler: str) -> ExtendedPdf:
+    def extend(self, reserve: int, options: SignatureOptions) -> ExtendedPdf:
         """Append field, value and table, and return the whole file."""
         document = self._document
         _check_permission(document.Root)
@@ -138,7 +139,7 @@ class _Update:
             b"<</Type/Annot/Subtype/Widget/FT/Sig/T(%b)/Rect[0 0 0 0]/F 132/P %b/V %b>>"
             % (name.encode("ascii"), page.unparse(), self._value.unparse()),
         )
-        head = f"<</Type/Sig/Filter/{handler}/SubFilter/{sub_filter}/ByteRange".encode("ascii")
+        head = f"<</Type/Sig/Filter/{options.handler}/SubFilter/{options.sub_filter}/ByteRange".encode("ascii")
         before = head + _RANGE % (0, 0, 0) + b"/Contents"
         start = self._place(self._value, before + b"<%b>>>" % (b"00" * reserve))
         span = (start + len(before), start + len(before) + 2 * reserve + 2)
@@ -227,3 +228,8 @@ def _check_permission(root: Any) -> None:  # noqa: ANN401
         level = reference.get("/TransformParams", pikepdf.Dictionary()).get("/P", 2)
         if int(level) == _NO_CHANGES_ALLOWED:
             raise InputError("the signer of the PDF certified that nothing may be added.", hint="Ask for another copy.")
+
+
+def _claims_pdf_a(root: Any) -> bool:  # noqa: ANN401
+    metadata = root.get("/Metadata")
+    return isinstance(metadata, pikepdf.Stream) and _PDF_A_CLAIM in bytes(metadata.read_bytes())

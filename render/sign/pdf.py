@@ -15,10 +15,13 @@ from render.sign.api import RawSigner
 from render.sign.cms import assemble, sign_digest, signed_attributes
 from render.sign.curve import MAX_SIGNATURE_BYTES
 from render.sign.options import DEFAULT_OPTIONS, SignatureOptions
+from render.sign.seal import longest_signature, sign_with_seal
 from render.sign.sm3 import DIGEST_BYTES, sm3
 
 _LATE = datetime(2100, 1, 1, tzinfo=UTC)
 """Needs GeneralizedTime, two octets longer than the UTCTime of this half of the century."""
+
+_WIDEST_RANGES = ((0, 10**12 - 1), (10**12 - 1, 10**12 - 1))
 
 _BYTE_RANGE = re.compile(rb"/ByteRange\s*\[\s*(\d{1,12})\s+(\d{1,12})\s+(\d{1,12})\s+(\d{1,12})\s*\]")
 _NAME = b"/ByteRange"
@@ -48,7 +51,7 @@ class PreparedPdf:
 
 
 def reserve_bytes(signer: RawSigner, options: SignatureOptions = DEFAULT_OPTIONS) -> int:
-    """Return how many bytes of CMS to reserve for this signer, by a dry run that does not touch its key.
+    """Return how many bytes to reserve for a signature of this signer, by a dry run that does not touch its key.
 
     ``/Contents`` needs twice as many hex digits. No signature of this signer is longer; most are 2 to 4 bytes shorter.
 
@@ -56,6 +59,8 @@ def reserve_bytes(signer: RawSigner, options: SignatureOptions = DEFAULT_OPTIONS
         KeyRejected: the signer's certificate cannot be read.
     """
     certificate = signer.certificate_der
+    if options.seal:
+        return longest_signature(options.seal, certificate, _range_text(_WIDEST_RANGES))
     attributes = signed_attributes(bytes(DIGEST_BYTES), certificate, _LATE, options.content_types)
     return len(assemble(certificate, attributes, bytes(MAX_SIGNATURE_BYTES), options.content_types))
 
@@ -91,7 +96,7 @@ def sign(
     signing_time: datetime,
     options: SignatureOptions = DEFAULT_OPTIONS,
 ) -> bytes:
-    """Sign a prepared file and return the detached CMS, DER.
+    """Sign a prepared file and return the detached CMS, or the seal signature, DER.
 
     Args:
         prepared: from ``prepare``.
@@ -102,6 +107,9 @@ def sign(
     Raises:
         SigningError: and its subclasses, when the key cannot be used.
     """
+    if options.seal:
+        stated = _range_text(prepared.byte_ranges)
+        return sign_with_seal(prepared.digest, options.seal, signer, signing_time, stated)
     return sign_digest(prepared.digest, signer, signing_time, options.content_types)
 
 
@@ -138,6 +146,12 @@ def sign_pdf(
     """
     prepared = prepare(pdf, contents_span)
     return embed(prepared, sign(prepared, signer, signing_time, options))
+
+
+def _range_text(ranges: tuple[tuple[int, int], tuple[int, int]]) -> str:
+    """Return what a seal signature says of the signed data: its /ByteRange."""
+    (first, length), (resume, rest) = ranges
+    return f"[{first} {length} {resume} {rest}]"
 
 
 def _stated_byte_range(pdf: bytes, span: tuple[int, int]) -> tuple[int, ...] | None:

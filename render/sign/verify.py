@@ -10,119 +10,29 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 
 from render.errors import ConfigError, KaipiaoError, KeyRejected, MalformedInput
 from render.sign import der, oids, sm2
 from render.sign.certificate import Certificate, read_certificate
 from render.sign.cms_reader import MAX_CMS_BYTES, DetachedSignature, read_signed_data
 from render.sign.findings import Code, Finding
+from render.sign.options import PKCS7_DETACHED, SM2_SEAL
 from render.sign.pdf_fields import EncryptedPdf, PdfSignatures, SignatureField, find_signatures
 from render.sign.pdf_revision import later_changes
+from render.sign.seal import MAX_SEAL_BYTES, Seal
+from render.sign.seal_reader import read_seal_signature
 from render.sign.sm3 import sm3
+from render.sign.verdict import SignatureReport, Status, Verification
 
-SUB_FILTERS = ("adbe.pkcs7.detached", "ETSI.CAdES.detached")
+__all__ = ["SUB_FILTERS", "SignatureReport", "Status", "Verification", "verify_pdf"]
+
+SUB_FILTERS = (PKCS7_DETACHED, "ETSI.CAdES.detached", SM2_SEAL)
 _LOWER_OR_UPPER_HEX = re.compile(rb"<((?:[0-9a-f]{2})+|(?:[0-9A-F]{2})+)>")
 _SIGNING_USAGES = frozenset(("digital_signature", "non_repudiation"))
 _BYTE_RANGE_NUMBERS = 4
 
-
-class Status(StrEnum):
-    """What verification found, from best to worst."""
-
-    VALID = "valid"
-    """Unchanged, and signed by somebody on the list of the trusted."""
-    VALID_UNTRUSTED = "valid_untrusted"
-    """Unchanged since it was signed, but the signer is not on the list of the trusted."""
-    CHANGED = "changed"
-    """The document is not, or no longer, what was signed."""
-    INVALID = "invalid"
-    """The signature itself, or its certificate, is not in order."""
-    UNSIGNED = "unsigned"
-    """There is no signature."""
-    UNREADABLE = "unreadable"
-    """Not a PDF that could be read."""
-
-
 _ORDER = list(Status)
-
-
-@dataclass(frozen=True, slots=True)
-class SignatureReport:
-    """What was found about one signature.
-
-    Attributes:
-        field: name of the signature field.
-        status: of this signature alone: of the bytes that it covers, and of itself.
-        sub_filter: format, such as ``adbe.pkcs7.detached``.
-        signer: subject of the certificate; ``serial``: its number, lower-case hex. Empty where unreadable.
-        signing_time: as the signer states it; None = not stated.
-        covers_whole_file: nothing was added behind what it signs.
-        signed_bytes: where the signed part ends; 0 = not known.
-        findings: what is wrong with it; empty for a good signature.
-        later: what was changed behind it, beyond invisible signatures; empty where a counter-signature alone follows.
-    """
-
-    field: str
-    status: Status
-    sub_filter: str = ""
-    signer: str = ""
-    serial: str = ""
-    signing_time: datetime | None = None
-    covers_whole_file: bool = False
-    signed_bytes: int = 0
-    findings: tuple[Finding, ...] = ()
-    later: tuple[Finding, ...] = ()
-
-    @property
-    def problems(self) -> tuple[str, ...]:
-        """What is wrong, for people."""
-        return tuple(finding.text for finding in self.findings)
-
-    @property
-    def is_countersigned(self) -> bool:
-        """Whether bytes follow what it signs, and they are nothing but further signatures."""
-        return bool(self.signed_bytes) and not (self.covers_whole_file or self.findings or self.later)
-
-
-@dataclass(frozen=True, slots=True)
-class Verification:
-    """What was found about a file.
-
-    Attributes:
-        status: of the file; the worst of its signatures, and never valid unless one of them covers the whole file and
-            nothing but signatures was added since the first.
-        signer, serial, signing_time: of the signature that covers most.
-        covers_whole_file: a signature covers the file up to its last byte.
-        findings: everything that is wrong, with the names of ``render.sign.findings.Code``.
-        signatures: in the order of the form.
-    """
-
-    status: Status
-    signer: str = ""
-    serial: str = ""
-    signing_time: datetime | None = None
-    covers_whole_file: bool = False
-    findings: tuple[Finding, ...] = ()
-    signatures: tuple[SignatureReport, ...] = field(default=(), repr=False)
-
-    @property
-    def problems(self) -> tuple[str, ...]:
-        """Everything that is wrong, for people."""
-        return tuple(finding.text for finding in self.findings)
-
-    @property
-    def codes(self) -> tuple[Code, ...]:
-        """The names of everything that is wrong, each once; a signer who is not trusted counts among them."""
-        strangers = (Code.SIGNER_UNTRUSTED,) if self.status is Status.VALID_UNTRUSTED else ()
-        return tuple(dict.fromkeys((*(finding.code for finding in self.findings), *strangers)))
-
-    @property
-    def is_intact(self) -> bool:
-        """Whether the file is what its signers signed, trusted or not."""
-        return self.status in (Status.VALID, Status.VALID_UNTRUSTED)
 
 
 def verify_pdf(data: bytes, trusted: Sequence[bytes] = ()) -> Verification:
@@ -220,16 +130,18 @@ class _Check:
         self._changes: list[Finding] = []
         self._faults: list[Finding] = []
         self._signed: DetachedSignature | None = None
+        self._seal: Seal | None = None
         self._end = 0
 
     def report(self) -> SignatureReport:
         is_trusted = False
         try:
-            cms = self._locate()
-            self._signed = read_signed_data(cms)
+            self._signed = self._read(self._locate())
             self._check_document(self._signed)
             self._check_signature(self._signed)
             is_trusted = self._check_certificate(self._signed)
+            if self._seal:
+                is_trusted = self._check_seal(self._seal, self._signed) and is_trusted
         except _RefusedError as refused:
             self._faults.append(refused.finding)
         except MalformedInput as error:
@@ -247,6 +159,7 @@ class _Check:
             field=self._field.name,
             status=status,
             sub_filter=self._field.sub_filter,
+            seal=self._seal.name if self._seal else "",
             signer=signed.certificate.subject if signed else "",
             serial=signed.certificate.serial_hex if signed else "",
             signing_time=signed.signing_time if signed else None,
@@ -259,8 +172,15 @@ class _Check:
     def _fault(self, code: Code, text: str) -> None:
         self._faults.append(Finding(code, text))
 
+    def _read(self, structure: bytes) -> DetachedSignature:
+        if self._field.sub_filter != SM2_SEAL:
+            return read_signed_data(structure)
+        found = read_seal_signature(structure)
+        self._seal = found.seal
+        return found.signed
+
     def _locate(self) -> bytes:
-        """Check ByteRange and Contents against the bytes of the file, and return the CMS without its padding."""
+        """Check ByteRange and Contents against the bytes of the file, and return the signature without its padding."""
         if self._field.sub_filter not in SUB_FILTERS:
             text = f"signatures of format {self._field.sub_filter or '(none)'} are not verified here."
             raise _RefusedError(Code.FORMAT_UNKNOWN, text)
@@ -283,11 +203,12 @@ class _Check:
             text = "what ByteRange leaves out is a string, but not this signature."
             raise _RefusedError(Code.CONTENTS_ELSEWHERE, text)
         self._end = min(end + rest, len(self._data))
-        cms = der.read(contents[: MAX_CMS_BYTES + 8]).raw
-        if any(contents[len(cms) :]):
+        limit = MAX_SEAL_BYTES if self._field.sub_filter == SM2_SEAL else MAX_CMS_BYTES
+        structure = der.read(contents[: limit + 8]).raw
+        if any(contents[len(structure) :]):
             text = "the padding behind the signature is not all zeros: it was changed."
             raise _RefusedError(Code.PADDING_CHANGED, text)
-        return cms
+        return structure
 
     def _misplaced(self, start: int, end: int) -> _RefusedError:
         """Say whether the gap is too wide or too narrow for the signature, or the signature somewhere else."""
@@ -343,6 +264,18 @@ class _Check:
         if certificate.key_usage is not None and not certificate.key_usage & _SIGNING_USAGES:
             self._fault(Code.KEY_USAGE, "the certificate's key is not meant for signatures.")
         return when is not None and any(_vouches(anchor, certificate, when) for anchor in self._anchors)
+
+    def _check_seal(self, seal: Seal, signed: DetachedSignature) -> bool:
+        """Check the seal with which it was signed, and return whether its maker is trusted."""
+        if not sm2.verify(seal.maker.public_key, seal.info, seal.signature):
+            self._fault(Code.SEAL_FORGED, "the seal is not signed by the maker that it names: it was changed.")
+        if not seal.is_of(signed.certificate.der):
+            self._fault(Code.SEAL_NOT_OF_SIGNER, "the seal does not list the certificate that signed with it.")
+        when = signed.signing_time
+        if when is None or not seal.not_before <= when <= seal.not_after:
+            text = f"the seal is valid from {seal.not_before.isoformat()} to {seal.not_after.isoformat()} alone."
+            self._fault(Code.SEAL_EXPIRED, text)
+        return when is not None and any(_vouches(anchor, seal.maker, when) for anchor in self._anchors)
 
     def _check_certificate_digest(self, signed: DetachedSignature) -> None:
         if signed.certificate_digest is None:

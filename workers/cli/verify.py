@@ -115,6 +115,7 @@ def _signature_record(report: SignatureReport) -> dict[str, Any]:
         "field": report.field,
         "status": report.status.value,
         "format": report.sub_filter,
+        "seal": report.seal,
         "signer": report.signer,
         "serial": report.serial,
         "signing_time": report.signing_time.isoformat() if report.signing_time else None,
