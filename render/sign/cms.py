@@ -13,7 +13,7 @@ from render.errors import KeyRejected, MalformedInput, SigningError
 from render.sign import der, oids
 from render.sign.api import RawSigner
 from render.sign.curve import decode_signature
-from render.sign.sm3 import sm3
+from render.sign.sm3 import DIGEST_BYTES, sm3
 
 
 class ContentTypes(StrEnum):
@@ -59,18 +59,15 @@ def signed_attributes(
         content_types: identifiers to use.
 
     Raises:
-        SigningError: the time has no time zone.
+        SigningError: the time has no time zone, or the digest another length.
     """
     if signing_time.tzinfo is None:
         raise SigningError("the signing time has no time zone.", hint="Pass a datetime with a time zone.")
-    return der.set_of(
-        (
-            _attribute(oids.CONTENT_TYPE, der.oid(content_types.data)),
-            _attribute(oids.SIGNING_TIME, der.time(signing_time)),
-            _attribute(oids.MESSAGE_DIGEST, der.octet_string(digest)),
-            _certificate_attribute(certificate_der),
-        )
-    )
+    if len(digest) != DIGEST_BYTES:
+        raise SigningError(f"an SM3 digest has {DIGEST_BYTES} bytes, not {len(digest)}.")
+    moment = _time(signing_time)
+    before, between, after = _around_time_and_digest(certificate_der, len(moment), content_types)
+    return b"".join((before, moment, between, digest, after))
 
 
 def assemble(
@@ -87,22 +84,8 @@ def assemble(
     Raises:
         KeyRejected: the certificate cannot be read.
     """
-    signer_info = der.sequence(
-        _VERSION,
-        _issuer_and_serial(certificate_der),
-        _SM3_ALGORITHM,
-        _CONTEXT_0 + attributes[1:],
-        _SM2_ALGORITHM,
-        der.octet_string(signature),
-    )
-    signed_data = der.sequence(
-        _VERSION,
-        der.set_of([_SM3_ALGORITHM]),
-        der.sequence(der.oid(content_types.data)),
-        der.explicit(0, certificate_der),
-        der.set_of([signer_info]),
-    )
-    return der.sequence(der.oid(content_types.signed_data), der.explicit(0, signed_data))
+    before, between = _around_attributes(certificate_der, len(attributes), len(signature), content_types)
+    return b"".join((before, attributes[1:], between, signature))
 
 
 def sign_digest(
@@ -130,13 +113,49 @@ def sign_digest(
     return assemble(certificate, attributes, signature, content_types)
 
 
+_time = lru_cache(maxsize=64)(der.time)
+
+
 @lru_cache(maxsize=64)
-def _certificate_attribute(certificate_der: bytes) -> bytes:
+def _around_time_and_digest(
+    certificate_der: bytes, time_bytes: int, content_types: ContentTypes
+) -> tuple[bytes, bytes, bytes]:
+    """Return what stands before, between and after signing time and digest, the same in every document."""
+    time = _attribute(oids.SIGNING_TIME, bytes(time_bytes))
+    digest = _attribute(oids.MESSAGE_DIGEST, der.octet_string(bytes(DIGEST_BYTES)))
     certificate_id = der.sequence(_SM3_ALGORITHM, der.octet_string(sm3(certificate_der)))
-    return _attribute(oids.SIGNING_CERTIFICATE_V2, der.sequence(der.sequence(certificate_id)))
+    certificate = _attribute(oids.SIGNING_CERTIFICATE_V2, der.sequence(der.sequence(certificate_id)))
+    content_type = _attribute(oids.CONTENT_TYPE, der.oid(content_types.data))
+    # The order of DER follows from the lengths, which all differ, and never from time or digest.
+    attributes = der.set_of((content_type, time, digest, certificate))
+    after_time = attributes.index(time) + len(time)
+    after_digest = attributes.index(digest) + len(digest)
+    return (
+        attributes[: after_time - time_bytes],
+        attributes[after_time : after_digest - DIGEST_BYTES],
+        attributes[after_digest:],
+    )
 
 
 @lru_cache(maxsize=64)
+def _around_attributes(
+    certificate_der: bytes, attributes_bytes: int, signature_bytes: int, content_types: ContentTypes
+) -> tuple[bytes, bytes]:
+    """Return what stands before the attributes, with their tag, and between them and the signature, which is last."""
+    blank = _CONTEXT_0 + bytes(attributes_bytes - 1)
+    ending = _SM2_ALGORITHM + der.octet_string(bytes(signature_bytes))
+    signer_info = der.sequence(_VERSION, _issuer_and_serial(certificate_der), _SM3_ALGORITHM, blank, ending)
+    signed_data = der.sequence(
+        _VERSION,
+        der.set_of([_SM3_ALGORITHM]),
+        der.sequence(der.oid(content_types.data)),
+        der.explicit(0, certificate_der),
+        der.set_of([signer_info]),
+    )
+    whole = der.sequence(der.oid(content_types.signed_data), der.explicit(0, signed_data))
+    return whole[: 1 - attributes_bytes - len(ending)], whole[-len(ending) : len(whole) - signature_bytes]
+
+
 def _issuer_and_serial(certificate_der: bytes) -> bytes:
     try:
         tbs, *_ = der.read_only(certificate_der, der.SEQUENCE)

@@ -88,6 +88,26 @@ def test_the_signing_time_is_written_in_utc_and_survives_2050():
         assert signed.signing_time == moment.replace(microsecond=0)
 
 
+def test_signatures_in_any_order_carry_each_its_own_certificate_time_and_identifiers():
+    signers = [make_signer(), make_signer(name="另一测试主体")]
+    times = [NOW, NOW + timedelta(seconds=1), datetime(2051, 1, 1, tzinfo=UTC)]
+    cases = [(signer, moment, kind) for signer in signers for moment in times for kind in ContentTypes]
+    for number, (signer, moment, kind) in enumerate((*cases, *reversed(cases))):
+        digest = sm3(b"%d" % number)
+        data = sign_digest(digest, signer, moment, kind)
+        signed = read_signed_data(data)
+        found = (signed.digest, signed.signing_time, signed.content_types, signed.certificate.der)
+        assert found == (digest, moment, kind, signer.certificate_der)
+        assert signed.certificate_digest == (oids.SM3, sm3(signer.certificate_der))
+        assert verify(signed.certificate.public_key, signed.message, signed.signature)
+
+
+@pytest.mark.parametrize("size", [0, 31, 33])
+def test_what_is_no_digest_is_never_signed(size):
+    with pytest.raises(SigningError, match="32 bytes"):
+        sign_digest(bytes(size), make_signer(), NOW)
+
+
 def test_a_signing_time_without_zone_is_refused():
     with pytest.raises(SigningError, match="time zone"):
         sign_digest(DIGEST, make_signer(), NOW.replace(tzinfo=None))
