@@ -7,11 +7,14 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Protocol
 
+from render.encode.heif import AvifEncoder, HeifEncoder
+from render.encode.jpeg import JpegEncoder
 from render.encode.png import PngEncoder
+from render.encode.request import NO_TEXT
+from render.encode.tiff import TiffEncoder, TiffG4Encoder
+from render.encode.webp import WebpEncoder
 from render.errors import Fault, InputError
 from render.pixels import PagePixels
-
-NO_TEXT: Mapping[str, str] = MappingProxyType({})
 
 
 class Encoder(Protocol):
@@ -36,14 +39,33 @@ class Encoder(Protocol):
         ...
 
 
-_ENCODERS: Mapping[str, Callable[[], Encoder]] = MappingProxyType({"png": PngEncoder})
+_ENCODERS: Mapping[str, Callable[[], Encoder]] = MappingProxyType(
+    {
+        "png": PngEncoder,
+        "png-grey": lambda: PngEncoder(is_grey=True),
+        "jpeg": JpegEncoder,
+        "jpeg-grey": lambda: JpegEncoder(is_grey=True),
+        "webp": WebpEncoder,
+        "tiff": TiffEncoder,
+        "tiff-grey": lambda: TiffEncoder(is_grey=True),
+        "tiff-g4": TiffG4Encoder,
+        "heif": HeifEncoder,
+        "avif": AvifEncoder,
+    }
+)
+
+
+def encoder_names() -> tuple[str, ...]:
+    """Return the names of all formats, whether or not their library is present; see :func:`encoder`."""
+    return tuple(_ENCODERS)
 
 
 def encoder(name: str) -> Encoder:
-    """Return the encoder of a format.
+    """Return the encoder of a format, with its default quality; for another, make the class of the format.
 
     Raises:
         InputError: there is none; the hint names the nearest.
+        BackendUnavailable: its library is not installed; the hint names the package.
     """
     if name not in _ENCODERS:
         near = difflib.get_close_matches(name.lower(), _ENCODERS, n=1)
