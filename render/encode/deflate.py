@@ -2,29 +2,106 @@
 
 from __future__ import annotations
 
+import functools
+import sys
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any, Protocol
 
 import numpy as np
 from isal import isal_zlib
 from numpy.typing import NDArray
 
+from render.compiled import compiled
+
 Rows = NDArray[np.uint8]
+_Scratch = tuple[NDArray[np.uint64], NDArray[np.uint16], NDArray[np.uint64]]
 
 
-def _deflate_fast(rows: Rows) -> bytes:
-    return bytes(isal_zlib.compress(rows, 1))
+class ZlibStream(Protocol):
+    """Turns rows into a zlib stream, the same for the same arguments."""
+
+    def __call__(self, rows: Rows, lead: int = 0) -> bytes:
+        """Return the stream.
+
+        Args:
+            rows: uint8[height, bytes in a row], at least one byte, C-contiguous.
+            lead: 1 to write a byte 0 before each row, PNG's filter type ``none``; otherwise 0.
+        """
+        ...
 
 
-def _deflate_small(rows: Rows) -> bytes:
-    from zlib_ng import zlib_ng
+def deflated(rows: Rows, level: str, lead: int = 0) -> memoryview:
+    """Return what ``ZLIB_STREAM[level]`` does, valid until the thread's next call; spares a copy."""
+    if level == "small":
+        from zlib_ng import zlib_ng
 
-    return bytes(zlib_ng.compress(rows, 6))
+        return memoryview(zlib_ng.compress(_led(rows, lead), 6))
+    kernel = _kernel()
+    height, width = rows.shape
+    if kernel is None or not kernel.min_width <= width <= kernel.max_pitch - lead:
+        return memoryview(isal_zlib.compress(_led(rows, lead), 1))
+    scratch = _kernel_scratch.take(kernel, (height, width, lead))
+    length = kernel.run(rows.reshape(-1), width, lead, *scratch)
+    return scratch[-1].view(np.uint8)[:length].data
 
 
-ZLIB_STREAM: Mapping[str, Callable[[Rows], bytes]] = MappingProxyType({"fast": _deflate_fast, "small": _deflate_small})
-"""Level to the function that turns uint8[height, bytes in a row], C-contiguous, into a zlib stream."""
+def _stream(level: str, rows: Rows, lead: int = 0) -> bytes:
+    return bytes(deflated(rows, level, lead))
+
+
+ZLIB_STREAM: Mapping[str, ZlibStream] = MappingProxyType(
+    {level: functools.partial(_stream, level) for level in ("fast", "small")}
+)
+"""By level. ``fast``: our own matcher of rows; ``small``: zlib-ng, about four fifths of the bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kernel:
+    """The compiled matcher of rows; see :func:`render.encode.kernels.deflate_rows.deflate_rows`."""
+
+    run: Callable[..., int | np.signedinteger[Any]]
+    scratch: Callable[[int, int, int], _Scratch]
+    min_width: int
+    max_pitch: int
+
+
+# Compiled when first used: importing Numba takes longer than a small picture.
+@functools.cache
+def _kernel() -> _Kernel | None:
+    """Return the matcher, or None where it cannot be compiled: as plain Python it would take seconds."""
+    from render.encode.kernels import deflate_rows as source
+
+    run = compiled(source.deflate_rows, source.SIGNATURE)
+    if run is source.deflate_rows or sys.byteorder != "little":
+        return None
+    return _Kernel(run, source.scratch, source.MIN_WIDTH, source.MAX_PITCH)
+
+
+class _KernelScratch(threading.local):
+    """The kernel's scratch for one shape of rows, one set a thread."""
+
+    def __init__(self) -> None:
+        self._shape = 0, 0, 0
+        self._arrays: _Scratch
+
+    def take(self, kernel: _Kernel, shape: tuple[int, int, int]) -> _Scratch:
+        """Return scratch for height, width and lead; valid until the next call."""
+        if self._shape != shape:
+            self._arrays = kernel.scratch(*shape)
+            self._shape = shape
+        return self._arrays
+
+
+def _led(rows: Rows, lead: int) -> Rows:
+    """Return the rows with ``lead`` bytes 0 before each, valid until the thread's next call."""
+    if not lead:
+        return rows
+    led = _led_scratch.take((rows.shape[0], lead + rows.shape[1]))
+    led[:, lead:] = rows
+    return led
 
 
 class RowScratch(threading.local):
@@ -38,6 +115,9 @@ class RowScratch(threading.local):
         if self._buffer.shape != shape:
             self._buffer = np.zeros(shape, np.uint8)
         return self._buffer
+
+
+_led_scratch, _kernel_scratch = RowScratch(), _KernelScratch()
 
 
 def pack_rows(index: NDArray[np.uint8], depth: int, packed: Rows) -> None:
