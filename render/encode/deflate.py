@@ -15,6 +15,7 @@ from isal import isal_zlib
 from numpy.typing import NDArray
 
 from render.compiled import compiled
+from render.encode.kernels.pack_rows import BYTE, SIGNATURE, pack_whole_bytes
 
 Rows = NDArray[np.uint8]
 _Scratch = tuple[NDArray[np.uint64], NDArray[np.uint16], NDArray[np.uint64]]
@@ -120,7 +121,7 @@ class RowScratch(threading.local):
 _led_scratch, _kernel_scratch = RowScratch(), _KernelScratch()
 
 
-def pack_rows(index: NDArray[np.uint8], depth: int, packed: Rows) -> None:
+def pack_rows(index: Rows, depth: int, packed: Rows) -> None:
     """Write each row's indices at ``depth`` bits, the first pixel in the highest bits; spare bits are 0.
 
     Args:
@@ -128,11 +129,23 @@ def pack_rows(index: NDArray[np.uint8], depth: int, packed: Rows) -> None:
         depth: 1, 2, 4 or 8.
         packed: uint8[height, ceil(width * depth / 8)] to fill.
     """
-    per_byte = 8 // depth
-    if depth == 8:
+    if depth == BYTE:
         np.copyto(packed, index)
         return
-    np.left_shift(index[:, ::per_byte], 8 - depth, out=packed)
+    width, done, packer = index.shape[1], 0, _packer()
+    if packer is not None and index.flags.c_contiguous and packed.flags.c_contiguous:
+        scratch = np.empty((2, width // 2), np.uint8)
+        packer(index, depth, packed, *scratch)
+        done = width * depth // BYTE
+    rest, per_byte = index[:, done * BYTE // depth :], BYTE // depth
+    np.left_shift(rest[:, ::per_byte], BYTE - depth, out=packed[:, done:])
     for place in range(1, per_byte):
-        column = index[:, place::per_byte]
-        packed[:, : column.shape[1]] |= column << (8 - depth * (place + 1))
+        column = rest[:, place::per_byte]
+        packed[:, done : done + column.shape[1]] |= column << (BYTE - depth * (place + 1))
+
+
+@functools.cache
+def _packer() -> Callable[..., None] | None:
+    """Return the compiled packer, or None where it cannot be compiled."""
+    packer = compiled(pack_whole_bytes, SIGNATURE)
+    return None if packer is pack_whole_bytes else packer

@@ -164,9 +164,12 @@ def test_kernel_is_compiled_here():
     assert _kernel().run is not deflate_rows
 
 
+@pytest.mark.parametrize("is_compiled", [True, False], ids=["compiled", "numpy"])
 @pytest.mark.parametrize("depth", [1, 2, 4, 8])
 @pytest.mark.parametrize("width", [1, 7, 8, 9, 130, 517])
-def test_packing_puts_the_first_pixel_highest(depth, width):
+def test_packing_puts_the_first_pixel_highest(monkeypatch, depth, width, is_compiled):
+    if not is_compiled:
+        monkeypatch.setattr("render.encode.deflate._packer", lambda: None)
     index = noise(9, width, 1 << depth)
     packed = np.full((9, -(-width * depth // 8)), 255, np.uint8)
     pack_rows(index, depth, packed)

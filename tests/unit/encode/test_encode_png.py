@@ -54,7 +54,7 @@ def decode_by_hand(data):
 
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("n_colours", [1, 2, 3, 4, 5, 16, 17, 256])
-@pytest.mark.parametrize("width", [1, 7, 8, 53])
+@pytest.mark.parametrize("width", [1, 7, 8, 53, 300, 1031])
 def test_three_decoders_read_every_pixel_back(level, n_colours, width):
     pixels = page(n_colours, (11, width))
     data = PNG.encode(pixels, level=level)
