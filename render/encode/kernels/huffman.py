@@ -14,7 +14,6 @@ N_LITERALS, N_DISTANCES = 286, 30
 MAX_BITS, MAX_HEADER_BITS = 15, 7
 
 _ORDER = np.array([16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15], np.int64)
-_GAPS = (57, 23, 10, 4, 1)
 _EXTRA_OF_REPEAT = np.array([2, 3, 7], np.int64)
 
 
@@ -77,7 +76,8 @@ def depths(weights: I8) -> None:
 @jitable
 def sort(keys: I8, n: int) -> None:
     """Sort the first few hundred of some keys in place (Shell's method)."""
-    for gap in _GAPS:
+    gap = 57
+    while gap:
         for first in range(gap, n):
             key = keys[first]
             place = first
@@ -85,6 +85,7 @@ def sort(keys: I8, n: int) -> None:
                 keys[place] = keys[place - gap]
                 place -= gap
             keys[place] = key
+        gap = gap * 4 // 10
 
 
 @jitable
