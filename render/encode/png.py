@@ -17,8 +17,6 @@ from render.encode.request import NO_TEXT, level_faults, page_faults, refuse
 from render.errors import Fault
 from render.pixels import PagePixels
 
-Part = bytes | memoryview
-
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MAX_SIDE = 2**31 - 1
 MAX_DPI = 2**31 * 254 // 10000 - 1
@@ -64,15 +62,16 @@ class PngEncoder:
         header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
         # pHYs counts pixels in a metre, of 254/10000 inch.
         per_metre = (pixels.dpi * 10000 + 127) // 254
+        stream = deflated(_rows(pixels, depth, is_grey=self.is_grey), level, lead=1)
         return b"".join(
             (
                 SIGNATURE,
-                *_chunk(b"IHDR", header),
-                *_chunk(b"pHYs", struct.pack(">IIB", per_metre, per_metre, _METRE)),
-                *(part for keyword in sorted(text) for part in _text_chunk(keyword, text[keyword])),
-                *(() if self.is_grey else _chunk(b"PLTE", pixels.palette.tobytes())),
-                *_chunk(b"IDAT", deflated(_rows(pixels, depth, is_grey=self.is_grey), level, lead=1)),
-                *_chunk(b"IEND", b""),
+                _chunk(b"IHDR", header),
+                _chunk(b"pHYs", struct.pack(">IIB", per_metre, per_metre, _METRE)),
+                *(_text_chunk(keyword, text[keyword]) for keyword in sorted(text)),
+                *([] if self.is_grey else [_chunk(b"PLTE", pixels.palette.tobytes())]),
+                *_parts(b"IDAT", stream),
+                _chunk(b"IEND", b""),
             )
         )
 
@@ -112,7 +111,7 @@ def _rows(pixels: PagePixels, depth: int, *, is_grey: bool) -> Rows:
     return rows
 
 
-def _text_chunk(keyword: str, value: str) -> tuple[Part, ...]:
+def _text_chunk(keyword: str, value: str) -> bytes:
     name = keyword.encode("latin-1")
     try:
         return _chunk(b"tEXt", name + b"\0" + value.encode("latin-1"))
@@ -121,7 +120,11 @@ def _text_chunk(keyword: str, value: str) -> tuple[Part, ...]:
         return _chunk(b"iTXt", name + b"\0\0\0\0\0" + value.encode())
 
 
-def _chunk(kind: bytes, body: Part) -> tuple[Part, ...]:
-    """Return the parts of a chunk: joined with those of all the others, a large body is copied once."""
+def _chunk(kind: bytes, body: bytes) -> bytes:
+    return b"".join(_parts(kind, body))
+
+
+def _parts(kind: bytes, body: bytes | memoryview) -> tuple[bytes, bytes, bytes | memoryview, bytes]:
+    """Return a chunk in parts: a large body is copied once, when the file is joined."""
     checksum: Any = isal_zlib.crc32(body, isal_zlib.crc32(kind))
     return struct.pack(">I", len(body)), kind, body, struct.pack(">I", checksum)
