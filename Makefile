@@ -12,9 +12,12 @@ DEMO ?=
 CASE ?= stages
 TEST_SECONDS ?= 900
 CONTRACT_SECONDS ?= 900
+CHAOS_SECONDS ?= 1500
+# More options for the fault suite, such as: make chaos CHAOS="--only kills --json chaos.json"
+CHAOS ?=
 UV ?= uv
 
-.PHONY: help setup test contract demo bench peers doctor lint types format lock wheel clean
+.PHONY: help setup test contract chaos demo bench peers doctor lint types format lock wheel clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | \
@@ -47,6 +50,9 @@ contract: .venv/.set-up-dev ## Let veraPDF and other Java programs judge our fil
 	else \
 		echo "Not run: java and mvn are not both here (apt-get install default-jdk-headless maven)."; \
 	fi
+
+chaos: .venv/.set-up-dev ## Kill, freeze, starve and mislead the pool, and count what was lost (CHAOS="--quick" for less)
+	timeout --kill-after=30 $(CHAOS_SECONDS) $(PY) -m tests.chaos $(CHAOS)
 
 demo: .venv/.set-up ## Render 200 invoices through the pool, let independent readers check each, write a gallery
 	$(PY) -m bench demo $(DEMO)
