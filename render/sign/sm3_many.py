@@ -56,7 +56,7 @@ def _digest(messages: Sequence[bytes]) -> list[bytes]:
     n_blocks = np.array([(len(message) + _LENGTH_BYTES) // _BLOCK + 1 for message in messages], np.int64)
     ends = n_blocks.cumsum()
     padded = np.empty(int(ends[-1]) * _BLOCK, np.uint8)
-    view = memoryview(padded)
+    view = padded.data
     for message, end in zip(messages, (ends * _BLOCK).tolist(), strict=True):
         begin = end - ((len(message) + _LENGTH_BYTES) // _BLOCK + 1) * _BLOCK
         tail = begin + len(message)

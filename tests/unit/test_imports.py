@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "pdf": GROUND | {"fonts", "display"},
     "raster": GROUND | {"fonts", "display"},
     "encode": GROUND,
-    "sign": {"errors"},
+    "sign": {"errors", "compiled"},
     "store": {"errors"},
     "config": {"errors", "fonts", "sign"},
     "pipeline": EVERYTHING,

@@ -68,7 +68,7 @@ def _expand(words: U4) -> None:
 
 
 @jitable
-def _rotate_registers(s: U4, lane: np.uintp, first: np.uint32, second: np.uint32) -> None:
+def _rotate_registers(s: U4, lane: int, first: np.uint32, second: np.uint32) -> None:
     """Move the registers on after a round and put in what it made."""
     s[_D + lane] = s[_C + lane]
     s[_C + lane] = _turn(s[_B + lane], 9)
@@ -130,8 +130,9 @@ def sm3_lanes_scalar(message_words: U4, first_block: I8, n_blocks: I8, states: U
     Args:
         message_words: uint32[16 × blocks], the padded messages one after another, as they stand in memory on a
             little-endian machine.
-        first_block: int64[n], where each message begins; n_blocks: int64[n], its blocks, one at least.
-            Messages are taken in this order as lanes become free: the longest should come first.
+        first_block: int64[n], where each message begins. Messages are taken in this order as lanes become free: the
+            longest should come first.
+        n_blocks: int64[n], the blocks of each, one at least.
         states: uint32[n, 8], written.
     """
     words = np.zeros(_SCHEDULE_WORDS * LANES, np.uint32)
