@@ -87,7 +87,7 @@ class EngineLog:
 
     @property
     def first_ends(self):
-        return {number: min(ended)[0] for number, ended in self.ended.items()}
+        return {number: min(ended)[0] for number, ended in self.ended.items() if ended}
 
 
 def recoveries(log, kills, settled):
