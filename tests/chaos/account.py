@@ -23,7 +23,8 @@ class Figures:
 
     ``lost``: invoices without receipt and without a record of failure. ``doubled``: commitments beyond the first of an
     invoice. ``redelivered``: renderings beyond one an invoice. ``suppressed``: those of them that ended without a
-    second commitment. ``recover_s``: for each fault, how long until the last invoice that it hit was rendered again.
+    second commitment. ``recover_s``: for each fault, how long until the first invoice that it hit was settled;
+    ``drained_s``: until the last was, behind whatever else waited.
     """
 
     scenario: str
@@ -40,6 +41,7 @@ class Figures:
     temp_files_left: int = 0
     faults: dict = field(default_factory=dict)
     recover_s: dict = field(default_factory=dict)
+    drained_s: dict = field(default_factory=dict)
     oldest_age_s: float = 0.0
     seconds: float = 0.0
     notes: str = ""
@@ -91,14 +93,14 @@ class EngineLog:
 
 
 def recoveries(log, kills, settled):
-    """Return for each kill the seconds until the last invoice that it hit was settled.
+    """Return for each kill the seconds until the first and until the last invoice that it hit was settled.
 
     Args:
         log: of the engine.
         kills: each hits what its processes had begun and not settled.
         settled: number → moment.
     """
-    found = []
+    first, last = [], []
     for kill in kills:
         hit = set(kill.numbers) | {
             number
@@ -107,8 +109,9 @@ def recoveries(log, kills, settled):
         }
         waits = [settled[number] - kill.at for number in hit if settled.get(number, 0.0) > kill.at]
         if waits:
-            found.append(max(waits))
-    return found
+            first.append(min(waits))
+            last.append(max(waits))
+    return first, last
 
 
 def moments_of_outcomes(pool, submitted):
@@ -156,7 +159,7 @@ def settle(figures, pool, submitted, log, kills=()):
     figures.suppressed = sum(max(0, len(ended) - 1) for ended in log.ended.values())
     figures.temp_files_left = len(strange_files(pool))
     settled = moments_of_outcomes(pool, submitted)
-    figures.recover_s = spread(recoveries(log, kills, settled))
+    figures.recover_s, figures.drained_s = map(spread, recoveries(log, kills, settled))
     figures.oldest_age_s = oldest(submitted, settled)
     return figures
 
@@ -170,7 +173,7 @@ def settle_bare(figures, submitted, log, kills=()):
     figures.doubled = sum(max(0, len(log.ended[number]) - 1) for number in submitted)
     figures.redelivered = sum(max(0, len(log.begun[number]) - 1) for number in submitted)
     settled = log.first_ends
-    figures.recover_s = spread(recoveries(log, kills, settled))
+    figures.recover_s, figures.drained_s = map(spread, recoveries(log, kills, settled))
     figures.oldest_age_s = oldest(submitted, settled)
     return figures
 
