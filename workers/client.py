@@ -12,13 +12,14 @@ from pathlib import Path
 import msgspec
 from kombu.exceptions import KombuError
 
+from render.encode.formats import choose_pictures
 from render.errors import BrokerError, Fault, InputError
 from render.sign.sm3 import sm3_hex
 from render.store.api import Store, blob_key
 from workers.app import create_app
 from workers.broker import require_embedded
 from workers.config import WorkerSettings
-from workers.messages import MAX_PAYLOAD_BYTES, Chunk, Job, Lane, MediaType, OutputKind, PayloadRef
+from workers.messages import MAX_PAYLOAD_BYTES, Chunk, Job, Lane, Level, MediaType, Mode, OutputKind, PayloadRef
 from workers.receipts import ErrorRecord, Outcome, Receipt
 from workers.records import Records
 
@@ -51,7 +52,7 @@ class JobOptions:
     """What is asked of each document.
 
     Attributes:
-        outputs: any of ``pdf``, ``png``; ``dpi``: resolution of pictures.
+        outputs: any of :data:`render.encode.formats.OUTPUT_KINDS`; ``dpi``, ``level``, ``mode``: of pictures.
         lane: which queue; ``media``: the form of the documents, None = told from their first byte.
         expires_s: not worth rendering after so many seconds; None = always worth it.
         signing_time: None = the time of submission.
@@ -59,6 +60,8 @@ class JobOptions:
 
     outputs: tuple[OutputKind, ...] = ("pdf", "png")
     dpi: int = 300
+    level: Level = "fast"
+    mode: Mode = "auto"
     lane: Lane = "issue"
     media: MediaType | None = None
     expires_s: float | None = None
@@ -91,11 +94,14 @@ class PoolClient:
         If this raises BrokerError, some jobs may be queued; submitting everything again does no work twice.
 
         Raises:
-            InputError: files that cannot be read or are too large; nothing was published.
+            InputError: outputs that do not exist or lack the mode, files that cannot be read or are too large; nothing
+                was published.
             BrokerError: the broker is out of reach; StoreError: a payload cannot be stored.
         """
+        options = options or JobOptions()
+        choose_pictures(options.outputs, options.mode, options.level)
         require_embedded(self.settings)
-        jobs = [self._job(data, options or JobOptions()) for data in _read_all(documents)]
+        jobs = [self._job(data, options) for data in _read_all(documents)]
         app = create_app(self.settings)
         try:
             with app.connection_for_write() as connection:
@@ -172,6 +178,8 @@ class PoolClient:
             media=options.media,
             outputs=options.outputs,
             dpi=options.dpi,
+            level=options.level,
+            mode=options.mode,
             lane=options.lane,
             expires=None if options.expires_s is None else now + timedelta(seconds=options.expires_s),
         )

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import render
+from render.budget import BatchFull
 from render.errors import InputError, KaipiaoError, StoreError
 from render.model.invoice import Media
 from render.store.api import blob_key
@@ -119,8 +120,8 @@ class ChunkRunner:
             first: dict[str, _Task] = {}
             for task in waiting:
                 first.setdefault(task.key, task)
-            self._render(list(first.values()))
-            waiting = [task for task in waiting if first[task.key] is not task]
+            put_off = self._render(list(first.values()))
+            waiting = [*put_off, *(task for task in waiting if first[task.key] is not task)]
             self._each(waiting, self._look_up)
             waiting = [task for task in waiting if task.is_open]
         self._finish(tasks)
@@ -143,7 +144,7 @@ class ChunkRunner:
     def _identify(self, task: _Task) -> None:
         job = task.job
         task.identity = self._engine().identify(task.data, Media(job.media) if job.media else None)
-        task.key = idempotency_key(task.identity, job.outputs, job.dpi)
+        task.key = idempotency_key(task.identity, job.outputs, job.dpi, level=job.level, mode=job.mode)
         task.number_key = number_key(task.identity)
 
     def _look_up(self, task: _Task) -> None:
@@ -164,7 +165,8 @@ class ChunkRunner:
         if identity is not None and identity.content != issued:
             raise self._records.refuse_conflict(identity.number, task.number_key, issued, task.job, identity.content)
 
-    def _render(self, tasks: Sequence[_Task]) -> None:
+    def _render(self, tasks: Sequence[_Task]) -> list[_Task]:
+        """Render tasks together; return those that found no room in the batch, to be rendered without the others."""
         from render.pipeline import RenderRequest
 
         requests = [
@@ -174,6 +176,8 @@ class ChunkRunner:
                 media=Media(task.job.media) if task.job.media else None,
                 outputs=task.job.outputs,
                 dpi=task.job.dpi,
+                level=task.job.level,
+                mode=task.job.mode,
                 job_id=task.job.job_id,
             )
             for task in tasks
@@ -183,10 +187,19 @@ class ChunkRunner:
         except Exception as error:  # noqa: BLE001 the boundary of the engine: the jobs go to the retry table, not lost
             for task in tasks:
                 task.error = error if isinstance(error, KaipiaoError) else _unexpected(error)
-            return
+            return []
         for task, result in zip(tasks, results, strict=True):
             task.result, task.error = result, result.error
+        put_off = [task for task in tasks if isinstance(task.error, BatchFull)]
         self._commit([task for task in tasks if task.error is None])
+        for task in tasks:
+            # What was made is in the store; the memory is wanted for the rest of the chunk.
+            task.result = None
+        if len(put_off) == len(tasks):
+            return []
+        for task in put_off:
+            task.error = None
+        return put_off
 
     def _commit(self, tasks: Sequence[_Task]) -> None:
         """Store what was rendered, then what the numbers say, then the receipts: each stands on what is before it."""
@@ -238,6 +251,8 @@ class ChunkRunner:
             template_digest=result.template_digest,
             engine_version=render.__version__,
             dpi=task.job.dpi,
+            level=task.job.level,
+            mode=task.job.mode,
             outputs=tuple(_output_receipt(output) for output in result.outputs),
             warnings=tuple(fault.rule for fault in result.warnings),
             stage_ms={**result.stage_ms, "store": stored_ms},

@@ -1,4 +1,4 @@
-"""PNG (ISO/IEC 15948) from palette indices: one filter-free deflate call and our own framing.
+"""PNG (ISO/IEC 15948) from palette indices or luma: one filter-free deflate call and our own framing.
 
 Pages are text on white: measured on 300 dpi pages, every row filter makes them larger (``up`` by 10 to 25 %), and one
 pass of ISA-L at level 1 is within a fifth of the bytes of deflate's slow settings at a tenth of their time.
@@ -7,50 +7,42 @@ pass of ISA-L at level 1 is within a fifth of the bytes of deflate's slow settin
 from __future__ import annotations
 
 import struct
-import threading
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 from isal import isal_zlib
-from numpy.typing import NDArray
 
-from render.errors import Fault, InputError
+from render.encode.deflate import ZLIB_STREAM, Rows, RowScratch, pack_rows
+from render.encode.request import NO_TEXT, level_faults, page_faults, refuse
+from render.errors import Fault
 from render.pixels import PagePixels
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-MAX_PALETTE = 256
+MAX_SIDE = 2**31 - 1
+MAX_DPI = 2**31 * 254 // 10000 - 1
 
-_INDEXED_COLOUR = 3
+_GREY, _INDEXED_COLOUR = 0, 3
 _MAX_KEYWORD_BYTES = 79
 _METRE = 1
 
-Buffer = NDArray[np.uint8]
-
-
-def _deflate_fast(rows: Buffer) -> bytes:
-    return bytes(isal_zlib.compress(rows, 1))
-
-
-def _deflate_small(rows: Buffer) -> bytes:
-    from zlib_ng import zlib_ng
-
-    return bytes(zlib_ng.compress(rows, 6))
-
-
-_DEFLATE: Mapping[str, Callable[[Buffer], bytes]] = MappingProxyType({"fast": _deflate_fast, "small": _deflate_small})
-_NO_TEXT: Mapping[str, str] = MappingProxyType({})
+_scratch, _grey_scratch = RowScratch(), RowScratch()
 
 
 class PngEncoder:
-    """Writes palette PNG at the smallest bit depth that holds the palette. Safe for several threads."""
+    """Writes palette PNG at the smallest bit depth that holds the palette, or grey. Safe for several threads.
+
+    Args:
+        is_grey: one channel of luma (:func:`render.pixels.luma`) rather than palette indices.
+    """
 
     media_type = "image/png"
     suffix = ".png"
-    levels = tuple(_DEFLATE)
+    levels = tuple(ZLIB_STREAM)
 
-    def encode(self, pixels: PagePixels, *, level: str = "fast", text: Mapping[str, str] = _NO_TEXT) -> bytes:
+    def __init__(self, *, is_grey: bool = False) -> None:
+        self.is_grey = is_grey
+
+    def encode(self, pixels: PagePixels, *, level: str = "fast", text: Mapping[str, str] = NO_TEXT) -> bytes:
         """Return a PNG with the resolution (pHYs) and texts (tEXt, or iTXt beyond Latin-1) in it.
 
         Args:
@@ -61,12 +53,12 @@ class PngEncoder:
         Raises:
             InputError: no such level, a page that a palette PNG cannot hold, or an invalid keyword or value.
         """
-        faults = _faults(pixels, level, text)
-        if faults:
-            raise InputError("the page cannot be written as PNG.", faults=tuple(faults))
+        faults = [*level_faults(level, self.levels), *page_faults(pixels, MAX_SIDE, MAX_DPI), *_text_faults(text)]
+        refuse(faults, "PNG")
         height, width = pixels.index.shape
-        depth = _bit_depth(len(pixels.palette))
-        header = struct.pack(">IIBBBBB", width, height, depth, _INDEXED_COLOUR, 0, 0, 0)
+        depth = 8 if self.is_grey else _bit_depth(len(pixels.palette))
+        colour = _GREY if self.is_grey else _INDEXED_COLOUR
+        header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
         # pHYs counts pixels in a metre, of 254/10000 inch.
         per_metre = (pixels.dpi * 10000 + 127) // 254
         return b"".join(
@@ -75,24 +67,15 @@ class PngEncoder:
                 _chunk(b"IHDR", header),
                 _chunk(b"pHYs", struct.pack(">IIB", per_metre, per_metre, _METRE)),
                 *(_text_chunk(keyword, text[keyword]) for keyword in sorted(text)),
-                _chunk(b"PLTE", pixels.palette.tobytes()),
-                _chunk(b"IDAT", _DEFLATE[level](_scanlines(pixels.index, depth))),
+                *([] if self.is_grey else [_chunk(b"PLTE", pixels.palette.tobytes())]),
+                _chunk(b"IDAT", ZLIB_STREAM[level](_scanlines(pixels, depth, is_grey=self.is_grey))),
                 _chunk(b"IEND", b""),
             )
         )
 
 
-def _faults(pixels: PagePixels, level: str, text: Mapping[str, str]) -> list[Fault]:
+def _text_faults(text: Mapping[str, str]) -> list[Fault]:
     faults = []
-    if level not in _DEFLATE:
-        faults.append(
-            Fault("level", "encode.level_unknown", f"no level {level!r}.", f"Choose from {', '.join(_DEFLATE)}.")
-        )
-    if not pixels.index.size or not 1 <= len(pixels.palette) <= MAX_PALETTE:
-        message = f"{pixels.index.shape} pixels with {len(pixels.palette)} colours."
-        faults.append(Fault("pixels", "encode.page_shape", message, "Give at least one pixel and 1 to 256 colours."))
-    elif int(pixels.index.max()) >= len(pixels.palette):
-        faults.append(Fault("pixels", "encode.index_range", "an index is outside the palette.", "Extend the palette."))
     for keyword, value in text.items():
         if not _is_keyword(keyword) or "\0" in value or not value.isprintable():
             message = f"{keyword!r} cannot be written."
@@ -115,32 +98,12 @@ def _bit_depth(n_colours: int) -> int:
     return next(depth for depth in (1, 2, 4, 8) if n_colours <= 1 << depth)
 
 
-class _Scratch(threading.local):
-    """One buffer a thread for the rows of a page: fresh memory would cost more than filling it."""
-
-    def __init__(self) -> None:
-        self._buffer: Buffer = np.zeros((0, 0), np.uint8)
-
-    def rows(self, shape: tuple[int, int]) -> Buffer:
-        """Return uint8[shape] whose first column is 0."""
-        if self._buffer.shape != shape:
-            self._buffer = np.zeros(shape, np.uint8)
-        return self._buffer
-
-
-_scratch = _Scratch()
-
-
-def _scanlines(index: NDArray[np.uint8], depth: int) -> Buffer:
-    """Return the rows packed to ``depth`` bits, each after its filter type 0; valid until the thread's next call."""
-    height, width = index.shape
-    per_byte = 8 // depth
-    rows = _scratch.rows((height, 1 + -(-width // per_byte)))
-    packed = rows[:, 1:]
-    np.copyto(packed[:, : -(-width // per_byte)], index[:, ::per_byte] << (8 - depth) if depth < 8 else index)
-    for place in range(1, per_byte):
-        column = index[:, place::per_byte]
-        packed[:, : column.shape[1]] |= column << (8 - depth * (place + 1))
+def _scanlines(pixels: PagePixels, depth: int, *, is_grey: bool) -> Rows:
+    """Return the rows, each after its filter type 0; valid until the thread's next call."""
+    height, width = pixels.index.shape
+    rows = _scratch.take((height, 1 + -(-width * depth // 8)))
+    values = pixels.grey(_grey_scratch.take((height, width))) if is_grey else pixels.index
+    pack_rows(values, depth, rows[:, 1:])
     return rows
 
 

@@ -31,9 +31,11 @@ MAY_IMPORT = {
     "encode": GROUND,
     "sign": {"errors", "compiled"},
     "store": {"errors"},
-    "config": {"errors", "fonts", "sign"},
+    "budget": {"errors"},
+    "config": {"budget", "errors", "fonts", "sign"},
+    "job": GROUND | {"budget", "encode", "model"},
     "pipeline": EVERYTHING,
-    "api": {"config", "model", "pipeline"},
+    "api": {"config", "encode", "model", "pipeline"},
     "__init__": {"api", "config", "pipeline"},
 }
 """Room of ``render`` to the rooms that it may import beside itself."""

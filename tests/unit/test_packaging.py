@@ -134,7 +134,8 @@ def test_the_lock_file_covers_everything_that_the_project_names():
     def named(requirements):
         return {re.match(r"[A-Za-z0-9._-]+", text).group().lower() for text in requirements}
 
-    assert named(project["dependencies"]) | named(extras["dev"]) | named(extras["s3"]) <= pins["requirements.lock"]
+    locked = named(extras["dev"]) | named(extras["heif"]) | named(extras["s3"])
+    assert named(project["dependencies"]) | locked <= pins["requirements.lock"]
     assert named(project["dependencies"]) | named(extras["gpu"]) <= pins["requirements-gpu.lock"]
     assert named(project["dependencies"]) | named(extras["bench"]) <= pins["requirements-bench.lock"]
 
@@ -151,7 +152,7 @@ def test_make_help_names_every_target():
     assert listed == set(phony.group(1).split())
 
 
-@pytest.mark.parametrize(("package", "extras"), [("render", []), ("workers", []), ("bench", ["dev"])])
+@pytest.mark.parametrize(("package", "extras"), [("render", ["heif"]), ("workers", []), ("bench", ["dev"])])
 def test_every_library_that_a_package_imports_is_named_as_a_dependency(package, extras):
     project = metadata()["project"]
     named = [*project["dependencies"], *project["optional-dependencies"]["gpu"]]

@@ -14,7 +14,7 @@ from workers.cli.output import exit_code, show_error
 
 # A command stands here with its one line of help, so that `kaipiao --help` loads none of them.
 COMMANDS = {
-    "render": "Render invoices to signed PDF and PNG files, here and now.",
+    "render": "Render invoices to signed PDF, PNG and other pictures, here and now.",
     "submit": "Hand invoices to the worker pool.",
     "worker": "Run a worker of the pool.",
     "verify": "Say who signed a PDF, when, and whether it was changed since.",
@@ -61,7 +61,7 @@ def build() -> Kaipiao:
         name="kaipiao",
         commands=stubs,
         no_args_is_help=True,
-        help="Kaipiao (开票) renders Chinese e-invoices: PDF/A-3 with SM2 signature, and PNG.",
+        help="Kaipiao (开票) renders Chinese e-invoices: PDF/A-3 with SM2 signature, and pictures.",
         context_settings={"help_option_names": ["-h", "--help"]},
     )
 

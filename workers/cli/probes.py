@@ -90,6 +90,26 @@ def probe_templates(values: Mapping[str, str]) -> Iterator[Finding]:
         yield Finding("templates", State.MISSING, error.message, error.hint)
 
 
+def probe_pictures(_: Mapping[str, str]) -> Iterator[Finding]:
+    """Encode a few pixels in every picture format."""
+    import numpy as np
+
+    from render.encode.document import PictureEncoders
+    from render.encode.formats import FORMATS, choose_pictures
+    from render.pixels import PagePixels
+
+    pixels = PagePixels(np.zeros((16, 16), np.uint8), np.zeros((1, 3), np.uint8), 300)
+    for kind, one in FORMATS.items():
+        try:
+            pictures = PictureEncoders(choose_pictures([kind])).begin()
+            pictures.add(pixels)
+            pictures.finish()
+        except KaipiaoError as error:
+            yield Finding(f"picture {kind}", State.ABSENT, error.message, error.hint)
+        else:
+            yield Finding(f"picture {kind}", State.OK, f"by {one.library}: encoded 16 × 16 pixels")
+
+
 def probe_signing(values: Mapping[str, str]) -> Iterator[Finding]:
     """Let each library prove that it knows SM2 and SM3, and open the signing identity."""
     from render.config import RenderSettings
@@ -252,6 +272,7 @@ def _run(command: list[str]) -> subprocess.CompletedProcess[str] | None:
 PROBES: tuple[Probe, ...] = (
     probe_fonts,
     probe_templates,
+    probe_pictures,
     probe_signing,
     probe_broker,
     probe_disk,

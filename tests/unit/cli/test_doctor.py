@@ -2,9 +2,11 @@
 
 import json
 import socket
+import sys
 
 import pytest
 
+from render.encode.formats import FORMATS
 from workers.cli import probes
 from workers.cli.probes import Finding, State
 
@@ -46,6 +48,17 @@ def test_a_font_that_is_not_there_is_missing():
     findings = found(probes.probe_fonts, {"KAIPIAO_FONT_KAI": "/nonexistent.ttf"})
     assert findings["fonts"].state is State.MISSING
     assert "nonexistent.ttf" in findings["fonts"].detail
+
+
+def test_picture_formats_are_tried(monkeypatch):
+    formats = found(probes.probe_pictures, {})
+    assert list(formats) == [f"picture {kind}" for kind in FORMATS]
+    assert formats["picture jpeg"].state is State.OK
+    assert "libjpeg-turbo" in formats["picture jpeg"].detail
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    heif = found(probes.probe_pictures, {})["picture heif"]
+    assert heif.state is State.ABSENT
+    assert "kaipiao[heif]" in heif.remedy
 
 
 def test_the_test_identity_is_called_by_its_name(identity, kaipiao_home):

@@ -176,4 +176,4 @@ def test_unknown_level_and_format_say_what_there_is():
     with pytest.raises(InputError, match=re.escape("Did you mean 'png'?")):
         encoder("pgn")
     with pytest.raises(InputError, match="Known formats: png"):
-        encoder("jpeg2000")
+        encoder("exr")

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from render.errors import ConfigError, StoreError
+from render.budget import BatchFull
+from render.errors import ConfigError, InputError, StoreError
 from render.sign.sm3 import sm3_hex
 from render.store.api import Store, blob_key
 from tests.workers.fake_engine import FakeEngine, document
@@ -116,6 +117,73 @@ def test_other_outputs_of_the_same_invoice_are_other_work(runner, engine):
     report = runner.run(chunk(job("b", document(7), outputs=("png",)), job("c", document(7), outputs=("pdf",), dpi=72)))
     assert counts(report) == (1, 1, 0, 0)
     assert len(engine.batches) == 2
+
+
+class CrowdedEngine(RecordingEngine):
+    """Has room for two jobs in a batch, and for none that says ``huge``."""
+
+    def render_batch(self, requests):
+        results = super().render_batch(requests)
+        for place, (request, result) in enumerate(zip(requests, results, strict=True)):
+            if json.loads(request.data)["text"] == "huge":
+                result.error, result.outputs = InputError("too large."), ()
+            elif place > 1:
+                result.error, result.outputs = BatchFull("no room."), ()
+        return results
+
+
+def test_jobs_that_find_no_room_in_a_batch_are_rendered_in_the_next(records):
+    engine = CrowdedEngine()
+    runner = ChunkRunner(lambda: engine, records, SilentLog(), ladder_s=LADDER)
+    texts = ["", "huge", "", "", "huge", "", ""]
+    report = runner.run(chunk(*(job(f"j{n}", document(n, text)) for n, text in enumerate(texts))))
+    assert counts(report) == (5, 0, 2, 0)
+    assert [len(batch) for batch in engine.batches] == [7, 4, 2]
+    assert [n for n in range(7) if isinstance(records.outcome(f"j{n}"), Outcome)] == [0, 2, 3, 5, 6]
+
+
+def test_a_batch_without_room_for_any_is_tried_again_later(records):
+    class Full(RecordingEngine):
+        def render_batch(self, requests):
+            results = super().render_batch(requests)
+            for result in results:
+                result.error = BatchFull("no room.")
+            return results
+
+    engine = Full()
+    runner = ChunkRunner(lambda: engine, records, SilentLog(), ladder_s=LADDER)
+    assert counts(runner.run(chunk(job("a", document(1)), job("b", document(2))))) == (0, 0, 0, 2)
+    assert len(engine.batches) == 1
+
+
+def test_level_and_mode_reach_the_engine_the_key_and_the_receipt(runner, records):
+    report = runner.run(
+        chunk(
+            job("a", document(7), outputs=("png",)),
+            job("b", document(7), outputs=("png",), mode="grey", level="small"),
+            job("c", document(7), outputs=("png",), mode="indexed"),
+        )
+    )
+    assert counts(report) == (2, 1, 0, 0)
+    grey = records.receipt(records.outcome("b").receipt)
+    assert (grey.level, grey.mode) == ("small", "grey")
+    assert records.outcome("c").receipt == records.outcome("a").receipt
+
+
+def test_a_mode_that_a_format_lacks_fails_its_job_alone(runner, records):
+    bad = job("a", document(7), outputs=("png", "g4"), mode="grey")
+    assert counts(runner.run(chunk(bad, job("b", document(8))))) == (1, 0, 1, 0)
+    error = records.outcome("a")
+    assert [(fault.path, fault.rule) for fault in error.faults] == [("mode", "request.mode_of_format")]
+
+
+def test_receipts_from_before_levels_and_modes_are_read(runner, records):
+    runner.run(chunk(job("a", document(7))))
+    key = f"receipts/{records.outcome('a').receipt}.json"
+    old = {name: value for name, value in json.loads(records.store.get(key)).items() if name not in {"level", "mode"}}
+    again = Records(Store("memory://"), lambda: NOW)
+    again.store.put_if_absent(key, json.dumps(old).encode())
+    assert again.receipt(old["key"]) == records.receipt(old["key"])
 
 
 def test_two_sellers_may_use_the_same_number(runner):
