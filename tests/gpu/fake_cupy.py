@@ -117,17 +117,19 @@ class Machine:
         run_kernel: called with name, grid, block and arguments when a kernel runs.
         memory_bytes: of the device.
         faults: what goes wrong.
+        others_first: before a stream does what is waited for, the other streams do all that they can.
     """
 
-    def __init__(self, run_kernel, memory_bytes=1 << 30, faults=None):
+    def __init__(self, run_kernel, memory_bytes=1 << 30, faults=None, *, others_first=False):
         self.run_kernel = run_kernel
         self.memory_bytes = memory_bytes
         self.faults = faults or Faults()
+        self.others_first = others_first
         self.blocks, self.streams, self.idle_pinned = [], {}, {}
         self.launched, self.ran, self.allocated, self.compiled, self.used = [], 0, 0, [], 0
-        self.most_used = 0
+        self.most_used, self.sent_bytes = 0, 0
         self.violations = []
-        self.lost = 0
+        self.lost, self.is_running = 0, False
         self._local = threading.local()
 
     @property
@@ -150,6 +152,14 @@ class Machine:
 
     def run(self, stream, until):
         """Do a stream's work up to a place."""
+        if self.others_first and not self.is_running:
+            self.is_running = True
+            try:
+                for other in list(self.streams.values()):
+                    if other is not stream:
+                        self.run(other, len(other.work))
+            finally:
+                self.is_running = False
         while stream.done < until:
             self.check()
             work = stream.work[stream.done]
@@ -158,6 +168,7 @@ class Machine:
         self.check()
 
     def run_all(self):
+        self.check()
         for stream in list(self.streams.values()):
             self.run(stream, len(stream.work))
         self.blocks = [block for block in self.blocks if block.is_alive]
@@ -226,6 +237,8 @@ class Machine:
         if [owner.is_pinned for owner in owners] != [kind == DEVICE_TO_HOST, kind == HOST_TO_DEVICE]:
             raise ViolationError(f"{doing} with addresses the wrong way round, or of memory that is not pinned")
 
+        self.sent_bytes += width * height if kind == HOST_TO_DEVICE else 0
+
         def work():
             for owner in owners:
                 if not owner.is_alive and (owner.is_pinned or owner.stream is not stream):
@@ -260,6 +273,9 @@ class Machine:
             for argument in arguments:
                 if isinstance(argument, np.uint64):
                     self.block_of(int(argument), 1, stream, name)
+            if self.violations:
+                # Garbage may have reached the arguments; a kernel would read and write anywhere.
+                return
             self.run_kernel(name, grid, block, arguments)
 
         stream.work.append(work)

@@ -5,9 +5,10 @@ import ctypes
 import numpy as np
 
 from render.gpu import signatures
-from render.gpu.device import Card
+from render.gpu.device import Card, choose
 from render.gpu.session import Session
 from render.gpu.twins import load_twin
+from render.raster.raster_cuda import CudaRasterizer
 from tests.gpu import kernel_shim
 from tests.gpu.fake_cupy import Faults, Machine, make_cupy
 
@@ -64,8 +65,43 @@ def run_on_shim(_, order="forward"):
     return run
 
 
-def fake_session(*, runner=run_on_twin, memory_bytes=MEMORY, **faults):
+class Site:
+    """Where a test runs: a session, and the fake's machine, None on a real device."""
+
+    def __init__(self, session, machine=None):
+        self.session, self.machine, self.events = session, machine, []
+
+    def rasterizer(self, resources, dpi, **options):
+        """Return a rasteriser whose events are kept."""
+        return CudaRasterizer(resources, dpi, session=self.session, on_event=self.events.append, **options)
+
+    def check(self):
+        """Assert that the host did nothing that CUDA does not forgive, and that nothing is left under way."""
+        if self.machine is not None:
+            assert self.machine.violations == []
+            assert self.machine.is_idle
+
+
+def fake_site(**options):
+    """Return a site on the fake; see :func:`fake_session`."""
+    return Site(*fake_session(**options))
+
+
+def real_site():
+    """Return a site on the device of this machine."""
+    return Site(Session.open(choose("cuda")))
+
+
+def same_pages(some, others):
+    """Tell whether two sequences of pages are equal, byte for byte."""
+    return [
+        np.array_equal(a.index, b.index) and np.array_equal(a.palette, b.palette)
+        for a, b in zip(some, others, strict=True)
+    ]
+
+
+def fake_session(*, runner=run_on_twin, memory_bytes=MEMORY, others_first=False, **faults):
     """Return a session on the fake, and its machine."""
-    machine = Machine(None, memory_bytes, Faults(**faults))
+    machine = Machine(None, memory_bytes, Faults(**faults), others_first=others_first)
     machine.run_kernel = runner(machine)
     return Session(make_cupy(machine), CARD, memory_bytes), machine
