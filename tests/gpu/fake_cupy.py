@@ -6,6 +6,7 @@ it read poison, and whoever frees memory that work under way still needs is told
 and kernels run as the CPU runs them (``run_kernel``).
 """
 
+import contextlib
 import ctypes
 import threading
 import types
@@ -254,6 +255,17 @@ class Machine:
         self.block_of(address, size, stream, "a fill")
         stream.work.append(lambda: _rows(address, size, size, 1).fill(value))
 
+    def take(self, table, index, allocator):
+        """Submit the replacement of indices by rows of a table; return the array that will have them."""
+        shape = (*index.shape, *table.shape[1:])
+        result = DeviceArray(shape, np.uint8, allocator(int(np.prod(shape))))
+
+        def work():
+            result.host()[:] = table.host()[index.host()]
+
+        self.current[-1].work.append(work)
+        return result
+
     def launch(self, name, grid, block, arguments):
         self.check()
         if not self.current:
@@ -294,6 +306,21 @@ class MemoryPointer:
     def __init__(self, machine, block):
         self.ptr = block.start
         weakref.finalize(self, machine.free, block)
+
+
+class DeviceArray:
+    """uint8 in device memory; ``owner`` keeps that alive."""
+
+    def __init__(self, shape, dtype, memptr, strides=None):
+        assert np.dtype(dtype) == np.uint8
+        self.shape, self.strides, self.owner = shape, strides, memptr
+
+    def host(self):
+        """Return the memory as an array."""
+        strides = self.strides or tuple(int(np.prod(self.shape[k + 1 :])) for k in range(len(self.shape)))
+        size = 1 + sum((length - 1) * step for length, step in zip(self.shape, strides, strict=True))
+        flat = np.frombuffer((ctypes.c_ubyte * size).from_address(self.owner.ptr), np.uint8)
+        return np.lib.stride_tricks.as_strided(flat, self.shape, strides)
 
 
 class OutOfMemoryError(MemoryError):
@@ -395,6 +422,19 @@ def make_cupy(machine, *, devices=1, compute=(7, 5)):
     cuda.memory = types.SimpleNamespace(OutOfMemoryError=OutOfMemoryError)
     cuda.compiler = types.SimpleNamespace(CompileException=CompileError)
     cuda.driver = types.SimpleNamespace(CUDADriverError=CudaDriverError)
+    allocators = []
+
+    @contextlib.contextmanager
+    def using_allocator(allocator):
+        allocators.append(allocator)
+        yield
+        allocators.pop()
+
+    cuda.using_allocator = using_allocator
+    cuda.UnownedMemory = lambda address, size, owner: types.SimpleNamespace(ptr=address, size=size, owner=owner)
+    cuda.MemoryPointer = lambda memory, offset: types.SimpleNamespace(ptr=memory.ptr + offset, memory=memory)
+    cupy.ndarray = DeviceArray
+    cupy.take = lambda table, index, axis: machine.take(table, index, allocators[-1])
     cuda.nvrtc = types.SimpleNamespace(getVersion=lambda: (12, 9))
 
     def count():
