@@ -131,7 +131,7 @@ def probe(index: int = 0) -> Choice:
     except KaipiaoError as error:
         return Choice(Device.CPU, error.message, error.hint)
     except (DeviceRefused, OutOfDeviceMemory) as error:
-        return Choice(Device.CPU, f"{error}.", _DRIVER)
+        return Choice(Device.CPU, f"no device can be used ({error}).", _DRIVER)
     return Choice(Device.CUDA, f"{card.name} answers.", card=card)
 
 

@@ -18,6 +18,9 @@ STICKY = frozenset({4, 214, 220, 226, 700, 702, 709, 710, 714, 715, 716, 717, 71
 """Status codes after which every further call of the process fails (CUDA Runtime API, cudaError_t): unloading, broken
 memory or links, illegal address, time-out, destroyed context, assertion, and the exceptions of a running kernel."""
 
+ABSENT = frozenset({3, 34, 35, 36, 46, 100, 101, 803, 804})
+"""Status codes of a driver or device that is not there or does not fit: every call fails, and nothing was lost."""
+
 _RESTART = "End this process and start another; the context cannot be mended."
 
 
@@ -55,7 +58,7 @@ def _sorted(cupy: Cupy, error: Exception, doing: str) -> Exception:
     said = _first_row(error)
     if status in STICKY:
         return _lost(doing, said)
-    still = _ask_again(cupy)
+    still = "" if status in ABSENT else _ask_again(cupy)
     if still:
         return _lost(doing, f"{said}; then {still}")
     if isinstance(error, MemoryError) or status == OUT_OF_MEMORY:

@@ -50,7 +50,44 @@ PAGES_AT_ONCE = 32
 _INT32, _UINT32 = 4, 4
 
 
-class CudaRasterizer(Rasterizer):
+class BatchRasterizer(Rasterizer):
+    """Prepares whole batches and leaves open who draws their pages; arguments as for the parent."""
+
+    def prepare(self, display: DisplayList) -> Batch:
+        """Return a batch that is placed, looked up and ready to be drawn.
+
+        Raises:
+            InputError, GlyphMissing, OutputInvalid: as the parent.
+        """
+        return cast("Batch", super().rasterize(display))
+
+    def _pages(
+        self,
+        display: DisplayList,
+        placement: Placement,
+        found: Found,
+        stamps: Stamps,
+        grounds: Sequence[Ground | None],
+        sizes: Sequence[tuple[int, int]],
+    ) -> Iterator[PagePixels]:
+        return Batch(self, display, placement, found, stamps, grounds, sizes)
+
+    def draw_on_cpu(self, batch: Batch, page: int) -> PagePixels:
+        """Return one page as the parent draws it."""
+        ground = batch.grounds[page]
+        if ground is None:
+            layer = Layer(batch.display, batch.placement, batch.found, page)
+            layers = [*self._base_layer(_base_of(batch.display, page)), layer]
+            whole = self._compile(layers, batch.sizes[page], (BLACK,))
+            return PagePixels(whole.index, whole.palette.rgb, self.dpi)
+        pixels = self._buffers.take(ground.index.shape)
+        self._compose(pixels, ground.index, *batch.stamps.on_page(page))
+        pixels = pixels.view()
+        pixels.flags.writeable = False
+        return PagePixels(pixels, ground.palette.rgb, self.dpi)
+
+
+class CudaRasterizer(BatchRasterizer):
     """Draws pages on a device. Build it once for a template and resolution, as its parent; share the session.
 
     Args:
@@ -103,40 +140,14 @@ class CudaRasterizer(Rasterizer):
             BackendUnavailable: the device failed at a page, and the rasteriser is strict.
             DeviceLost: the device is gone for this process.
         """
-        batch = cast("_Batch", super().rasterize(display))
-        return _Run(self, batch, sink).results()
-
-    def _pages(
-        self,
-        display: DisplayList,
-        placement: Placement,
-        found: Found,
-        stamps: Stamps,
-        grounds: Sequence[Ground | None],
-        sizes: Sequence[tuple[int, int]],
-    ) -> Iterator[PagePixels]:
-        return _Batch(self, display, placement, found, stamps, grounds, sizes)
-
-    def draw_on_cpu(self, batch: _Batch, page: int) -> PagePixels:
-        """Return one page as the parent draws it."""
-        ground = batch.grounds[page]
-        if ground is None:
-            layer = Layer(batch.display, batch.placement, batch.found, page)
-            layers = [*self._base_layer(_base_of(batch.display, page)), layer]
-            whole = self._compile(layers, batch.sizes[page], (BLACK,))
-            return PagePixels(whole.index, whole.palette.rgb, self.dpi)
-        pixels = self._buffers.take(ground.index.shape)
-        self._compose(pixels, ground.index, *batch.stamps.on_page(page))
-        pixels = pixels.view()
-        pixels.flags.writeable = False
-        return PagePixels(pixels, ground.palette.rgb, self.dpi)
+        return _Run(self, self.prepare(display), sink).results()
 
 
 @dataclass(eq=False)
-class _Batch(Iterator[PagePixels]):
+class Batch(Iterator[PagePixels]):
     """A display list that is ready to be drawn; iterating over it draws on the CPU."""
 
-    rasterizer: CudaRasterizer
+    rasterizer: BatchRasterizer
     display: DisplayList
     placement: Placement
     found: Found
@@ -220,7 +231,7 @@ class _Flown(Generic[Value]):
 class _Run(Generic[Value]):
     """One batch through the device, in as many flights as its memory asks for."""
 
-    def __init__(self, rasterizer: CudaRasterizer, batch: _Batch, sink: Sink[Value]) -> None:
+    def __init__(self, rasterizer: CudaRasterizer, batch: Batch, sink: Sink[Value]) -> None:
         self._rasterizer = rasterizer
         self._session = rasterizer.session
         self._batch = batch
@@ -339,7 +350,7 @@ class _Run(Generic[Value]):
         self._under_way.clear()
 
 
-def _compose(flight: Flight, batch: _Batch, part: range, on_device: Sequence[int], sink: Sink[Any]) -> DevicePages:
+def _compose(flight: Flight, batch: Batch, part: range, on_device: Sequence[int], sink: Sink[Any]) -> DevicePages:
     """Submit the upload and the kernels that compose pages."""
     kinds = [cast("PageKind", batch.kinds[page]) for page in on_device]
     distinct = list({id(kind): kind for kind in kinds}.values())
@@ -353,9 +364,9 @@ def _compose(flight: Flight, batch: _Batch, part: range, on_device: Sequence[int
             for kind, row in zip(kinds, rows, strict=True)
         ]
     )
-    arrays = _items(batch, part, on_device)
+    arrays = items_of(batch, part, on_device)
     n_stamps, n_rects = len(arrays["cell_start"]), len(arrays["rect_index"])
-    capacity = max(1, _pairs(arrays, table))
+    capacity = max(1, count_item_pairs(arrays, table))
     sent = flight.upload({"page_table": table.rows, **arrays, **sink.tables(distinct)})
     addresses = sent | {
         "grounds": first_ground,
@@ -372,13 +383,13 @@ def _compose(flight: Flight, batch: _Batch, part: range, on_device: Sequence[int
     return DevicePages(flight, kinds, table, addresses, sizes)
 
 
-def _pairs(arrays: Mapping[str, NDArray[Any]], table: PageTable) -> int:
+def count_item_pairs(arrays: Mapping[str, NDArray[Any]], table: PageTable) -> int:
     """Return how many pairs of item and tile the device will find."""
     pitch, rows, left, top = (arrays[name] for name in ("cell_pitch", "cell_rows", "left", "top"))
     return count_pairs(pitch, rows, left, top, arrays["rect_px"], arrays["item_page"], table.rows)[0]
 
 
-def _items(batch: _Batch, part: range, on_device: Sequence[int]) -> dict[str, Array]:
+def items_of(batch: Batch, part: range, on_device: Sequence[int]) -> dict[str, Array]:
     """Return the stamps and rectangles of a part of the pages by name of argument."""
     stamps = batch.stamps
     some = slice(stamps.off[part.start], stamps.off[part.stop])

@@ -442,6 +442,10 @@ def make_cupy(machine, *, devices=1, compute=(7, 5)):
             raise CudaRuntimeError(NO_DRIVER)
         return devices
 
+    def synchronize():
+        count()
+        machine.run_all()
+
     def properties(index):
         machine.check()
         name = b"Fake device"
@@ -460,7 +464,7 @@ def make_cupy(machine, *, devices=1, compute=(7, 5)):
         memGetInfo=free_and_total,
         driverGetVersion=lambda: 12_090,
         runtimeGetVersion=lambda: 12_090,
-        deviceSynchronize=machine.run_all,
+        deviceSynchronize=synchronize,
         memcpyAsync=lambda to, source, size, kind, stream: machine.copy_rows(
             to, size, source, size, size, 1, kind, stream
         ),
