@@ -60,7 +60,7 @@ class Page(IntEnum):
     WIDTH = 0
     """Pixels, at least 1."""
     HEIGHT = 1
-    """Pixels, at least 1."""
+    """Pixels, at least 1; the page has fewer than 2**31 bytes of scanlines."""
     PITCH = 2
     """Bytes of a row in ``pages`` and ``grounds``: WIDTH rounded up to PAGE_ALIGN; what is beyond WIDTH is 0."""
     GROUND_OFF = 3

@@ -51,17 +51,23 @@ static __device__ i64 pieces_of(const i64 *page) {
     return (row_bytes_of(page) * page[HEIGHT] + PIECE_BYTES - 1) / PIECE_BYTES;
 }
 
-// Byte `i` of scanline `y`: the filter type, then pixels, the leftmost in the highest bits.
-static __device__ u32 scanline_byte(const u8 *pixels, const i64 *page, i64 y, i64 i) {
-    if (i == 0) return 0;
-    const u8 *row = pixels + y * page[PITCH];
-    const i64 depth = page[DEPTH];
-    if (depth == 8) return row[i - 1];
-    const i64 per_byte = 8 / depth, x = (i - 1) * per_byte;
-    u32 value = 0;
-    for (i64 k = 0; k < per_byte; k++) value = value << depth | (x + k < page[WIDTH] ? row[x + k] : 0u);
-    return value;
-}
+// A page's scanlines: fewer than 2**31 bytes, so that places in them are 32 bits wide.
+struct Scanlines {
+    const u8 *pixels;
+    i64 pitch;
+    u32 width, depth, row_bytes;
+
+    // Byte `i` of scanline `y`: the filter type, then pixels, the leftmost in the highest bits.
+    __device__ u32 byte_at(u32 y, u32 i) const {
+        if (i == 0) return 0;
+        const u8 *row = pixels + y * pitch;
+        if (depth == 8) return row[i - 1];
+        const u32 per_byte = 8 / depth, x = (i - 1) * per_byte;
+        u32 value = 0;
+        for (u32 k = 0; k < per_byte; k++) value = value << depth | (x + k < width ? row[x + k] : 0u);
+        return value;
+    }
+};
 
 // Sum of the values of the threads before this one; `total` of all. A barrier must lie between two uses of `warp_sum`.
 static __device__ u64 sum_before(u64 value, u64 *warp_sum, u64 *total) {
@@ -106,6 +112,7 @@ struct Token {
 
 static __device__ u32 run_beyond(const u32 *equal, u32 segment, u32 shift) {
     u32 run = 0;
+#pragma unroll 1
     for (; segment < THREADS && run < MAX_LENGTH; segment++) {
         const u32 mask = equal[segment] >> shift & 0xffff;
         if (mask != 0xffff) return run + leading_run(mask);
@@ -186,21 +193,20 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     static_assert(PIECE_WORDS <= PIECE_BYTES / 2, "the bits of a piece share the memory of chains");
 
     const i64 *page = page_table + (i64)blockIdx.y * PAGE_COLUMNS;
-    const i64 row_bytes = row_bytes_of(page), first = (i64)blockIdx.x * PIECE_BYTES;
-    const i64 left = row_bytes * page[HEIGHT] - first;
-    if (left <= 0) return;
-    const u32 count = left < PIECE_BYTES ? (u32)left : PIECE_BYTES;
+    if (blockIdx.x >= pieces_of(page)) return;
+    const u32 row_bytes = (u32)row_bytes_of(page), first = blockIdx.x * PIECE_BYTES;
+    const u32 left = row_bytes * (u32)page[HEIGHT] - first, count = left < PIECE_BYTES ? left : PIECE_BYTES;
     const u32 self = threadIdx.x, base = self * SEGMENT;
-    const u8 *pixels = pages + page[PAGE_OFF];
+    const Scanlines lines = {pages + page[PAGE_OFF], page[PITCH], (u32)page[WIDTH], (u32)page[DEPTH], row_bytes};
 
     for (u32 k = self; k < CODE_WORDS; k += THREADS) table[k] = codes[page[TABLE] * CODE_WORDS + k];
     if (self < 2) sums[self] = 0;
     entries[self] = NOT_ENTERED;
     u8 *here_bytes = (u8 *)here, *above_bytes = (u8 *)scratch;
-    i64 y = (first + self) / row_bytes, i = (first + self) % row_bytes;
+    u32 y = (first + self) / row_bytes, i = (first + self) % row_bytes;
     for (u32 k = self; k < PIECE_BYTES; k += THREADS) {
-        here_bytes[k] = k < count ? (u8)scanline_byte(pixels, page, y, i) : 0;
-        above_bytes[k] = k < count && y > 0 ? (u8)scanline_byte(pixels, page, y - 1, i) : 0;
+        here_bytes[k] = k < count ? (u8)lines.byte_at(y, i) : 0;
+        above_bytes[k] = k < count && y > 0 ? (u8)lines.byte_at(y - 1, i) : 0;
         i += THREADS;
         if (i >= row_bytes) {
             y += i / row_bytes;
@@ -213,7 +219,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     if (self > 0)
         previous = here_bytes[base - 1];
     else if (first > 0)
-        previous = scanline_byte(pixels, page, (first - 1) / row_bytes, (first - 1) % row_bytes);
+        previous = lines.byte_at((first - 1) / row_bytes, (first - 1) % row_bytes);
     u32 repeat = 0, above = 0, sum = 0, weighted = 0;
     for (u32 k = 0; k < SEGMENT / 4; k++) {
         const u32 word = here[base / 4 + k];
@@ -228,8 +234,8 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     }
     // Beyond the end of the piece nothing matches, nor does the first byte repeat, nor the first row.
     const u32 inside = count <= base ? 0 : count - base < SEGMENT ? count - base : SEGMENT;
-    const i64 row_left = row_bytes - first - base;
-    const u32 unmatched = row_left <= 0 ? 0 : row_left < SEGMENT ? (u32)row_left : SEGMENT;
+    const u32 row_left = row_bytes <= first + base ? 0 : row_bytes - first - base;
+    const u32 unmatched = row_left < SEGMENT ? row_left : SEGMENT;
     const u32 kept = (1u << inside) - 1;
     repeat &= first + base == 0 ? kept & ~1u : kept;
     above &= row_bytes <= MAX_DISTANCE ? kept & ~((1u << unmatched) - 1) : 0;
@@ -247,6 +253,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     const Segment segment = {equal[self], run_beyond(equal, self + 1, 0), run_beyond(equal, self + 1, 16)};
     // Byte by byte of all segments, so that neighbours lie in different banks.
     u16 *leaves = (u16 *)scratch;
+#pragma unroll 1
     for (u32 place = SEGMENT; place-- > 0;) {
         const u32 next = place + token_at(segment, place).length;
         leaves[place * THREADS + self] = next < SEGMENT ? leaves[next * THREADS + self] : (u16)(base + next);
@@ -254,14 +261,16 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     __syncthreads();
 
     if (self == 0)
+#pragma unroll 1
         for (u32 place = 0; place < count; place = leaves[place % SEGMENT * THREADS + place / SEGMENT])
             entries[place / SEGMENT] = (u8)(place % SEGMENT);
     __syncthreads();
 
-    const Distance up = distance_of((u32)(row_bytes <= MAX_DISTANCE ? row_bytes : 1));
+    const Distance up = distance_of(row_bytes <= MAX_DISTANCE ? row_bytes : 1);
     const u32 up_code = table[DISTANCE_CODES + up.symbol];
     const u32 entry = entries[self];
     u32 bits = 0;
+#pragma unroll 1
     for (u32 place = entry; place < inside;) {
         const Token token = token_at(segment, place);
         if (token.is_repeat)
@@ -277,6 +286,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     const u32 start = (u32)sum_before(bits, warp_sum, &total);
 
     Writer writer = {scratch, start / 32, start % 32, 0};
+#pragma unroll 1
     for (u32 place = entry; place < inside;) {
         const Token token = token_at(segment, place);
         if (token.length == 1) {
@@ -399,6 +409,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 // The product of two polynomials modulo the CRC's; the highest bit is the coefficient of 1.
 static __device__ u32 multiply(u32 a, u32 b) {
     u32 product = 0;
+#pragma unroll 4
     for (u32 bit = 1u << 31; bit; bit >>= 1) {
         if (a & bit) product ^= b;
         b = b & 1 ? b >> 1 ^ CRC_POLYNOMIAL : b >> 1;
