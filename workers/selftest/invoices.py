@@ -1,4 +1,4 @@
-"""Made-up invoices for trials, the same ones each time: everyday forms with 1 to 8 lines."""
+"""Made-up invoices for trials, the same ones each time: everyday forms with a few lines."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ _GOODS = (
     ("*运输服务*示例货物运费", "", "吨公里"),
     ("*电线电缆*样品铜芯电缆", "YJV 4×25+1×16", "米"),
 )
-_MOST_LINES = 8
+# So that each has one page.
+_MOST_LINES = 4
 
 
 def load_template(values: Mapping[str, str]) -> Template:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 
 import render
 from render.encode.png import PngEncoder
@@ -70,7 +71,7 @@ def _video_steps(values: Mapping[str, str]) -> list[Step]:
 
 def _try_device(test: SelfTest, choice: Choice, template: Template, pages: int, dpi: int) -> None:
     try:
-        trial = Trial(Session.open(choice), template, dpi, pages)
+        trial = Trial(Session.open(choice), template, partial(sample_pages, template), dpi, pages)
         test.steps += run_steps(trial, test.pictures)
         # Times of a device that draws wrong pages would be worth nothing.
         if all(step.outcome is not Outcome.FAILED for step in test.steps):

@@ -25,7 +25,6 @@ from render.raster.api import Rasterizer
 from render.raster.raster_cuda import CudaRasterizer
 from render.templates.registry import Template
 from workers.selftest.clock import StepClock
-from workers.selftest.invoices import sample_pages
 from workers.selftest.report import BatchTime, Outcome, Step
 
 COMPARED_DPI = (300, 150, 96)
@@ -50,12 +49,14 @@ class Trial:
     Attributes:
         session: the device.
         template: of the invoices that are drawn.
+        pages_of: returns that many of them, a page each.
         dpi: resolution of what is timed.
         most_pages: the largest batch.
     """
 
     session: Session
     template: Template
+    pages_of: Callable[[int], DisplayList]
     dpi: int = 300
     most_pages: int = 1024
 
@@ -105,7 +106,7 @@ def try_compiling(trial: Trial) -> Step:
 
 def try_pixels(trial: Trial) -> Step:
     """Hold pages of the device against those of the CPU, byte for byte."""
-    display = sample_pages(trial.template, min(COMPARED_PAGES, trial.most_pages))
+    display = trial.pages_of(min(COMPARED_PAGES, trial.most_pages))
     wrong = []
     for dpi in COMPARED_DPI:
         ours = trial.rasterizer(dpi).rasterize(display)
@@ -120,7 +121,7 @@ def try_pixels(trial: Trial) -> Step:
 
 def try_png(trial: Trial, pictures: dict[str, bytes]) -> Step:
     """Let another program's decoder read the device's PNG files, and compare pixels; keep the first to look at."""
-    display = sample_pages(trial.template, min(COMPARED_PAGES, trial.most_pages))
+    display = trial.pages_of(min(COMPARED_PAGES, trial.most_pages))
     wrong, sizes, cpu_sizes = [], [], []
     for dpi in COMPARED_DPI:
         files = trial.rasterizer(dpi).run(display, PngSink())
@@ -139,7 +140,7 @@ def try_png(trial: Trial, pictures: dict[str, bytes]) -> Step:
 
 def try_jpeg(trial: Trial) -> Step:
     """Open a session of nvJPEG, and see that its pictures are those pages."""
-    display = sample_pages(trial.template, min(4, trial.most_pages))
+    display = trial.pages_of(min(4, trial.most_pages))
     counterpart = _Pillow()
     try:
         sink = JpegSink(trial.session, counterpart)
@@ -160,7 +161,7 @@ def time_steps(trial: Trial) -> Step:
     clock = StepClock(trial.session.cupy)
     rasterizer = trial.rasterizer(watch=clock)
     n_pages = min(rasterizer.pages_at_once, trial.most_pages)
-    display = sample_pages(trial.template, n_pages)
+    display = trial.pages_of(n_pages)
     times: dict[str, list[float]] = {}
     for turn in range(1 + _TIMED_ROUNDS):
         list(rasterizer.run(display, PngSink()))
@@ -178,11 +179,11 @@ def time_batches(trial: Trial) -> Iterator[BatchTime]:
         KaipiaoError: the device failed; what was yielded before is right.
     """
     rasterizer, sink = trial.rasterizer(), PngSink()
-    everything = sample_pages(trial.template, trial.most_pages)
+    everything = trial.pages_of(trial.most_pages)
     cpu, png = Rasterizer(trial.template.resources, trial.dpi), PngEncoder()
     n_pages = 1
     while n_pages <= trial.most_pages:
-        display = everything if n_pages == trial.most_pages else sample_pages(trial.template, n_pages)
+        display = everything if n_pages == trial.most_pages else trial.pages_of(n_pages)
         rounds = max(2, min(10, _ROUND_PAGES // n_pages))
         sizes = [len(made.value) for made in rasterizer.run(display, sink)]
         device_ms = _median_ms(partial(_drain, rasterizer, display, sink), rounds)
