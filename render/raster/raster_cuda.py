@@ -18,7 +18,7 @@ from render.display.list import DisplayList
 from render.display.resources import Resources
 from render.gpu.events import OnEvent, log_event
 from render.gpu.flight import Flight, Watch
-from render.gpu.pages import DevicePages, Made, PageKind, Pending, Sink
+from render.gpu.pages import CPU, DevicePages, Made, PageKind, Pending, Sink
 from render.gpu.session import Session
 from render.gpu.signatures import Page
 from render.pixels import PagePixels
@@ -47,6 +47,14 @@ class BatchRasterizer(Rasterizer):
             InputError, GlyphMissing, OutputInvalid: as the parent.
         """
         return cast("Batch", super().rasterize(display))
+
+    def run(self, display: DisplayList, sink: Sink[Value]) -> Iterator[Made[Value]]:
+        """Return what a sink makes of each page, in order, with the name of what made it: here the CPU.
+
+        Raises:
+            InputError, GlyphMissing, OutputInvalid: as the parent.
+        """
+        return (Made(sink.on_cpu(pixels), CPU) for pixels in self.prepare(display))
 
     def _pages(
         self,

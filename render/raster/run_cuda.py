@@ -1,4 +1,4 @@
-"""A batch through the device: in as many flights as memory asks for, two under way, and back to the CPU where it fails."""
+"""A batch through the device: as many flights as memory asks for, two under way, and the CPU where the device fails."""
 
 from __future__ import annotations
 

@@ -126,6 +126,8 @@ class TestTheCase:
         machine.run_kernel = run_on_twin(machine)
         monkeypatch.setitem(sys.modules, "cupy", make_cupy(machine) if with_device else None)
         monkeypatch.setattr(trials, "COMPARED_DPI", (96,))
+        for name in ("_TIMED_ROUNDS", "_ROUND_PAGES", "_CPU_ROUNDS"):
+            monkeypatch.setattr(trials, name, 1)
         return machine
 
     def test_without_a_device_it_says_so_and_what_to_do(self, monkeypatch, capsys):

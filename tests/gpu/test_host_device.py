@@ -4,6 +4,7 @@ import logging
 import os
 import subprocess
 import sys
+from operator import attrgetter
 
 import pytest
 
@@ -11,7 +12,16 @@ from render.errors import BackendUnavailable, ConfigError, DeviceLost, Retry
 from render.gpu import device
 from render.gpu.device import Device, choose, probe
 from render.gpu.faults import DeviceRefused, OutOfDeviceMemory, guarded
-from tests.gpu.fake_cupy import CudaRuntimeError, Faults, Machine, OutOfMemoryError, make_cupy
+from tests.gpu.fake_cupy import (
+    CudaRuntimeError,
+    Faults,
+    Machine,
+    MemoryPool,
+    OutOfMemoryError,
+    PinnedMemoryPool,
+    Stream,
+    make_cupy,
+)
 
 
 @pytest.fixture
@@ -165,3 +175,19 @@ def test_importing_the_host_loads_no_device_library():
     code = f"import sys, {modules}; print([m for m in ('cupy', 'nvidia', 'pynvml') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_fake_offers_only_what_cupy_has():
+    """Needs CuPy, but no device."""
+    real, fake = pytest.importorskip("cupy"), make_cupy(machine())
+    for name in ("RawModule", "ndarray", "take", "__version__"):
+        assert hasattr(real, name)
+    for part in ("cuda", "cuda.runtime", "cuda.memory", "cuda.compiler", "cuda.driver", "cuda.nvrtc"):
+        ours, theirs = attrgetter(part)(fake), attrgetter(part)(real)
+        assert [name for name in vars(ours) if not hasattr(theirs, name)] == [], part
+    kernel = real.RawModule(code="", options=(), backend="nvrtc").__class__
+    assert hasattr(kernel, "get_function")
+    assert {"num_regs", "local_size_bytes", "shared_size_bytes"} <= set(dir(real.RawKernel))
+    for name, own in (("MemoryPool", MemoryPool), ("PinnedMemoryPool", PinnedMemoryPool), ("Stream", Stream)):
+        used = {each for each in vars(own) if not each.startswith("_")} - {"machine", "ptr", "work", "done"}
+        assert used <= set(dir(getattr(real.cuda, name))), name

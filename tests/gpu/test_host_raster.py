@@ -1,18 +1,20 @@
 """The host's way to the device, on the fake and, where there is one, on a real device with the same bodies."""
 
 import gc
+from functools import partial
 
 import pytest
 import raster_samples
 
 from render.display.batch import concat
+from render.encode.png_cuda import PngSink
 from render.errors import BackendUnavailable, DeviceLost
 from render.gpu.events import GpuEventKind
 from render.gpu.flight import Flight
 from render.raster.api import Rasterizer
-from render.raster.raster_cuda import PixelSink
-from tests.gpu import fake_cupy
-from tests.gpu.host_samples import fake_site, real_site, same_pages
+from render.raster.raster_cuda import BatchRasterizer, PixelSink
+from tests.gpu import fake_cupy, kernel_shim
+from tests.gpu.host_samples import fake_site, real_site, run_on_shim, same_pages
 
 N_PAGES = 9
 
@@ -83,6 +85,12 @@ def test_pages_of_several_grounds_sizes_and_colours_share_a_batch(site, shapes, 
     assert all(same_pages([each.value for each in made], drawn(known, mixed)))
     # A translucent paint cannot be composed by "darker wins"; the page says that the CPU made it.
     assert [each.backend for each in made] == ["cuda", "cpu", "cuda", "cuda", "cuda"]
+
+
+def test_without_a_device_the_same_call_is_served_by_the_cpu(known, batch):
+    made = list(BatchRasterizer(known, 254).run(batch, PixelSink()))
+    assert {each.backend for each in made} == {"cpu"}
+    assert all(same_pages([each.value for each in made], drawn(known, batch)))
 
 
 def test_pages_outlive_the_batches_after_them(site, known, batch):
@@ -227,6 +235,18 @@ def test_a_lost_device_is_never_used_again(known, batch, at, is_strict):
     assert len(site.machine.launched) == launched
     assert site.machine.ran == at
     assert site.events == [], "a lost device is no event among others: its process ends"
+
+
+@pytest.mark.parametrize("order", kernel_shim.ORDERS)
+def test_the_kernels_themselves_give_the_same_pages_and_files(known, batch, order, need):
+    need(kernel_shim.COMPILER)
+    site = fake_site(runner=partial(run_on_shim, order=order), others_first=True)
+    rasterizer = site.rasterizer(known, 254, pages_at_once=5)
+    assert all(same_pages(rasterizer.rasterize(batch), drawn(known, batch)))
+    files = [each.value for each in rasterizer.run(batch, PngSink())]
+    twins = fake_site().rasterizer(known, 254)
+    assert files == [each.value for each in twins.run(batch, PngSink())]
+    site.check()
 
 
 class TestTheFakeCatches:

@@ -33,6 +33,8 @@ def install(monkeypatch):
         monkeypatch.setitem(sys.modules, "nvidia.nvimgcodec", make_codec(machine))
         # At one resolution: the fake draws as slowly as a CPU that plays a device does.
         monkeypatch.setattr(trials, "COMPARED_DPI", (96,))
+        for name in ("_TIMED_ROUNDS", "_ROUND_PAGES", "_CPU_ROUNDS"):
+            monkeypatch.setattr(trials, name, 1)
         architectures = () if with_device else ("sm_75",)
         monkeypatch.setattr(run, "try_compiling_offline", partial(try_compiling_offline, architectures))
         return machine
