@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,10 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from render.gpu.device import Card, Choice, load_cupy
-from render.gpu.faults import Cupy, OutOfDeviceMemory, guarded
+from render.errors import BackendUnavailable
+from render.gpu.device import Card, Choice, Device, choose, load_cupy
+from render.gpu.faults import Cupy, DeviceRefused, OutOfDeviceMemory, guarded
 from render.gpu.residents import Residents
 from render.gpu.signatures import Kernel
+
+_log = logging.getLogger(__name__)
 
 N_LANES = 2
 """Streams: while the pages of one are copied back, those of the other are sent and drawn."""
@@ -122,3 +126,28 @@ class Session:
                 self._modules[kernel.file] = self.cupy.RawModule(code=code, options=COMPILE_OPTIONS, backend="nvrtc")
             self._kernels[kernel.name] = self._modules[kernel.file].get_function(kernel.name)
         return self._kernels[kernel.name]
+
+
+def open_session(asked: str | Device = Device.AUTO, memory_bytes: int | None = None) -> Session | None:
+    """Return a session on the device that is to render; None = the CPU renders.
+
+    Args:
+        asked: as for :func:`render.gpu.device.choose`.
+        memory_bytes: as for :class:`Session`.
+
+    Raises:
+        ConfigError: there is no such device.
+        BackendUnavailable: ``cuda`` was asked for and is impossible here.
+        DeviceLost: the device broke while it was opened.
+    """
+    choice = choose(asked)
+    if choice.card is None:
+        return None
+    try:
+        return Session.open(choice, memory_bytes)
+    except (OutOfDeviceMemory, DeviceRefused) as error:
+        if asked == Device.CUDA:
+            hint = "Free memory on the device, or choose the device `auto`."
+            raise BackendUnavailable(f"{choice.card.name} cannot be opened: {error}.", hint=hint) from error
+        _log.warning("gpu.unopened card=%s reason=%s", choice.card.name, error)
+        return None

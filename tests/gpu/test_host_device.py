@@ -12,6 +12,7 @@ from render.errors import BackendUnavailable, ConfigError, DeviceLost, Retry
 from render.gpu import device
 from render.gpu.device import Device, choose, probe
 from render.gpu.faults import DeviceRefused, OutOfDeviceMemory, guarded
+from render.gpu.session import open_session
 from tests.gpu.fake_cupy import (
     CudaRuntimeError,
     Faults,
@@ -128,6 +129,32 @@ def test_a_child_of_a_process_that_used_cuda_gets_none(install, monkeypatch):
     assert "forked" in choice.reason
     with pytest.raises(BackendUnavailable, match="forked"):
         choose("cuda")
+
+
+class TestOpenSession:
+    def test_a_device_that_answers_is_opened(self, install):
+        install(make_cupy(machine()))
+        assert open_session("auto").card.name == "Fake device"
+        assert open_session("cpu") is None
+
+    def test_where_it_answers_but_cannot_be_opened_auto_is_the_cpu_and_cuda_an_error(self, install, caplog):
+        cupy = install(make_cupy(machine()))
+        assert choose("auto").card is not None
+
+        def refuse():
+            raise CudaRuntimeError(2)
+
+        cupy.cuda.runtime.memGetInfo = refuse
+        assert open_session("auto") is None
+        assert "gpu.unopened card=Fake device" in caplog.text
+        with pytest.raises(BackendUnavailable, match="cannot be opened"):
+            open_session("cuda")
+
+    def test_without_a_device_auto_is_the_cpu(self, install):
+        install(None)
+        assert open_session("auto") is None
+        with pytest.raises(BackendUnavailable):
+            open_session("cuda")
 
 
 def test_unknown_devices_are_refused():

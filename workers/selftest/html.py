@@ -14,7 +14,8 @@ _COLOURS = {Outcome.OK: "#1a7f37", Outcome.FAILED: "#b3261e", Outcome.MISSING: "
 _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1f2328}
 table{border-collapse:collapse;width:100%}td,th{border-bottom:1px solid #d0d7de;padding:.35rem .6rem;text-align:left;
-vertical-align:top}td.number{text-align:right;font-variant-numeric:tabular-nums}
+vertical-align:top}
+td.number,th.number{text-align:right;font-variant-numeric:tabular-nums}
 img{max-width:100%;border:1px solid #d0d7de}
 svg text{font:12px system-ui,sans-serif;fill:#57606a}
 """
@@ -61,7 +62,7 @@ def _batches(batches: Sequence[BatchTime]) -> str:
         )
         rows.append("<tr>" + "".join(f"<td class=number>{number}" for number in numbers))
     heads = ("pages", "device ms", "device pages/s", "CPU ms", "bytes a page")
-    table = f"<table><tr>{''.join(f'<th>{head}' for head in heads)}{''.join(rows)}</table>"
+    table = f"<table><tr>{''.join(f'<th class=number>{head}' for head in heads)}{''.join(rows)}</table>"
     return f"<h2>Batches, display list to PNG in memory, transfers included</h2>{_plot(batches)}{table}"
 
 
