@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from render.errors import BackendUnavailable
+from render.errors import BackendUnavailable, DeviceLost
 from render.gpu.events import GpuEvent, GpuEventKind
 from render.gpu.faults import DeviceRefused, OutOfDeviceMemory
 from render.gpu.flight import Flight
@@ -67,6 +67,10 @@ class BatchRun(Generic[Value]):
                     if not self._start(range(self._next, min(self._next + self._limit, n_pages))):
                         break
                 yield from self._finish(self._under_way[0])
+        except DeviceLost:
+            # Nothing is under way on a device that is gone, and asking it would only hide what broke it.
+            self._under_way.clear()
+            raise
         finally:
             self._abandon()
 
