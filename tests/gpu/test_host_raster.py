@@ -227,7 +227,7 @@ def test_kernels_that_do_not_compile_leave_all_to_the_cpu_with_the_compilers_wor
 def test_a_lost_device_is_never_used_again(known, batch, at, is_strict):
     site = fake_site(lost_at=at)
     rasterizer = site.rasterizer(known, 254, pages_at_once=3, is_strict=is_strict)
-    with pytest.raises(DeviceLost, match="while (submitting|collecting) pages: cudaErrorIllegalAddress"):
+    with pytest.raises(DeviceLost, match=r"while (submitting|collecting) pages: cudaErrorIllegalAddress"):
         list(rasterizer.rasterize(batch))
     launched = len(site.machine.launched)
     with pytest.raises(DeviceLost):
