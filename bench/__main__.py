@@ -1,8 +1,9 @@
-"""``python -m bench``: run a case, list them, compare two reports, or show the demo."""
+"""``python -m bench``: run a case, list them, compare two reports, model a device on paper, or show the demo."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -32,6 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _run(options.case, options.count, options.json, console)
         if options.command == "list":
             return _list(console)
+        if options.command == "model":
+            return _model(options.count, options.dpi, options.json, console)
         if options.command == "compare":
             report.print_comparison(report.load(options.before), report.load(options.after), console)
             return 0
@@ -55,6 +58,18 @@ def _run(name: str, count: int | None, json_file: Path | None, console: Console)
     report.print_circumstances(result, console)
     if json_file is not None:
         result.write(json_file)
+        console.print(f"Written: {json_file}")
+    return 0
+
+
+def _model(count: int, dpi: int, json_file: Path | None, console: Console) -> int:
+    from bench.model import run_model
+    from bench.model_table import as_json, print_model
+
+    model = run_model(count, dpi)
+    print_model(model, console)
+    if json_file is not None:
+        json_file.write_text(json.dumps(as_json(model), indent=1) + "\n", encoding="utf-8")
         console.print(f"Written: {json_file}")
     return 0
 
@@ -88,6 +103,10 @@ def _parser() -> argparse.ArgumentParser:
     compare = commands.add_parser("compare", help="compare two reports, and say where the difference is noise")
     compare.add_argument("before", type=Path)
     compare.add_argument("after", type=Path)
+    model = commands.add_parser("model", help="say what devices should take, on paper, from counted bytes")
+    model.add_argument("--count", type=_count, default=32, help="how many pages are counted (default: %(default)s)")
+    model.add_argument("--dpi", type=_count, default=300, help="resolution (default: %(default)s)")
+    model.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON")
     demo = commands.add_parser("demo", help="render invoices through the pool, check every one, write a gallery")
     demo.add_argument("--count", type=_count, default=200, help="how many invoices (default: %(default)s)")
     demo.add_argument("--out", type=Path, default=Path("out/demo"), help="folder of results (default: %(default)s)")

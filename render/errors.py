@@ -10,6 +10,7 @@
     │  └─ ContentConflict           the same invoice number was already issued with other content
     ├─ OutputInvalid                retry=NEVER      a check on our own output failed: our defect
     ├─ BackendUnavailable           retry=ELSEWHERE  no driver, no library, no encoder
+    ├─ DeviceLost                   retry=ELSEWHERE  the GPU's context is broken: this process must end
     ├─ SigningError                 retry=NEVER
     │  ├─ KeyUnavailable            retry=LATER      key store or passphrase is out of reach
     │  ├─ KeyRejected               retry=NEVER      wrong passphrase, wrong curve, key and certificate differ
@@ -160,6 +161,13 @@ class BackendUnavailable(KaipiaoError):
     """A library, driver or encoder that the request needs is not on this machine."""
 
     code = "backend_unavailable"
+    retry = Retry.ELSEWHERE
+
+
+class DeviceLost(KaipiaoError):
+    """The GPU failed in a way that no later call of this process survives; whoever owns the process must end it."""
+
+    code = "device_lost"
     retry = Retry.ELSEWHERE
 
 

@@ -1,7 +1,9 @@
 """What is measured: stages (ms an invoice), pipeline (invoices a second), PDF beside every peer, its start and memory.
 
+The case ``gpu`` measures a device, where there is one.
+
 A case module has ``run(count) -> list[Row]``, ``DEFAULT_COUNT`` and ``NOTES``; with ``print_results(report, console)``
 it prints its rows in its own way. A hyphen in a case's name is an underscore in its module's.
 """
 
-NAMES = ("pdf", "pdf-memory", "pdf-start", "pipeline", "stages")
+NAMES = ("gpu", "pdf", "pdf-memory", "pdf-start", "pipeline", "stages")

@@ -22,6 +22,7 @@ COMMANDS = {
     "inspect": "Say what a PDF of any origin is, has and lacks; write a mended copy.",
     "schema": "Print the JSON Schema of an invoice or of a message of the pool.",
     "doctor": "Say what is on this machine, what is not, and what to do about it.",
+    "gpu": "Try the GPU path on this machine and write a report.",
     "setup": "Bring what pip cannot: fonts, FFmpeg, a test signing identity.",
     "version": "Print the version.",
 }

@@ -1,0 +1,1 @@
+"""Inner loops of encoders, in Python that Numba compiles."""
