@@ -10,6 +10,7 @@
     │  └─ ContentConflict           the same invoice number was already issued with other content
     ├─ OutputInvalid                retry=NEVER      a check on our own output failed: our defect
     ├─ BackendUnavailable           retry=ELSEWHERE  no driver, no library, no encoder
+    ├─ EncoderFailed                retry=LATER      an encoder started, but ended before its work was done
     ├─ SigningError                 retry=NEVER
     │  ├─ KeyUnavailable            retry=LATER      key store or passphrase is out of reach
     │  ├─ KeyRejected               retry=NEVER      wrong passphrase, wrong curve, key and certificate differ
@@ -161,6 +162,13 @@ class BackendUnavailable(KaipiaoError):
 
     code = "backend_unavailable"
     retry = Retry.ELSEWHERE
+
+
+class EncoderFailed(KaipiaoError):
+    """An encoder started, but ended before its work was done."""
+
+    code = "encoder_failed"
+    retry = Retry.LATER
 
 
 class SigningError(KaipiaoError):
