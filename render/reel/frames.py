@@ -157,7 +157,7 @@ def pixels_of(carried: U1, palette: tuple[U1, U1] | None, dpi: int) -> Pixels:
     Args:
         carried: uint8[height, width] levels or grey, or uint8[height, width, 3] RGB.
         palette: uint8[n, 3] RGB and uint8[n] levels, where levels stand for colours.
-        dpi: dots per inch; 0 = unknown.
+        dpi: dots per inch.
     """
     if carried.ndim == 3:
         return RgbPixels(carried, dpi)

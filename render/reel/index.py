@@ -22,6 +22,7 @@ FORMAT = "kaipiao-reel"
 VERSION = 1
 MAX_PAGES = 100_000
 MAX_INDEX_BYTES = 64 << 20
+MAX_DPI = 100_000
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _MAX_NUMBER_CHARS = 40
@@ -40,7 +41,7 @@ class PageEntry(msgspec.Struct, frozen=True):
     Attributes:
         name: file name without suffix; ``number``: of the invoice; ``page``: of the invoice or picture file.
         frame: from 0, its time in the stream in seconds; ``keyframe``: the frame from which decoding starts.
-        size_px: width and height at the top left of the frame; ``dpi``: 0 = unknown.
+        size_px: width and height at the top left of the frame; ``dpi``: dots per inch.
         palette: place in the index's palettes, where levels stand for colours.
         digest: SHA-256 of what went in: palette (RGB triples) and then indices, or grey, or RGB, row by row.
         decoded: digest of what comes out, where the reel was checked; ``max_error`` of any value, and ``ssim``.
@@ -166,7 +167,7 @@ def _is_entry(index: ReelIndex, place: int, entry: PageEntry) -> bool:
         is_name(entry.name)
         and len(entry.number) <= _MAX_NUMBER_CHARS
         and fits
-        and entry.dpi >= 0
+        and 1 <= entry.dpi <= MAX_DPI
         and (entry.frame, entry.keyframe) == (place, place - place % index.keyframe_every)
         and has_palette == (index.colours is Colours.PALETTE)
         and all(_DIGEST.fullmatch(digest) for digest in digests)

@@ -28,7 +28,7 @@ class RgbPixels:
 
     Attributes:
         rgb: uint8[height, width, 3], C-contiguous.
-        dpi: dots per inch; 0 = unknown.
+        dpi: dots per inch.
     """
 
     rgb: U1

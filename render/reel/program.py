@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import os
 import re
@@ -11,6 +12,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -22,9 +24,9 @@ STALL_S = 120.0
 
 _PROBE_S = 30
 _PIPE_BYTES = 1 << 20
-_SET_PIPE_SIZE = 1031
 _LOG_BYTES = 8192
 _DISK_FULL = ("No space left on device", "Disk quota exceeded", "File too large")
+_UNWRITTEN = (*_DISK_FULL, "Error writing trailer", "av_interleaved_write_frame()")
 _MISSING_ENCODER = re.compile(r"Unknown encoder '(\w+)'")
 # FFmpeg begins a line with its part's name and its address in memory, which would differ each time.
 _ADDRESS = re.compile(r" @ 0x[0-9a-f]+")
@@ -76,7 +78,7 @@ def compile_argv(
 
     stream = ffmpeg.input(source, **source_options).output(target, **target_options)
     argv: list[str] = ffmpeg.compile(stream, cmd=path, overwrite_output=True)
-    return [argv[0], "-hide_banner", "-nostdin", "-nostats", "-loglevel", "warning", *argv[1:]]
+    return [argv[0], "-hide_banner", "-nostdin", "-nostats", "-loglevel", "error", *argv[1:]]
 
 
 class Child:
@@ -107,9 +109,7 @@ class Child:
         except OSError as error:
             self._log.close()
             raise BackendUnavailable(f"{argv[0]} cannot be started: {error}.", hint="Install ffmpeg anew.") from error
-        self._pipes: tuple[Any, Any] = (self._process.stdin, self._process.stdout)
-        for end in self._pipes:
-            _widen(end.fileno())
+        self._stdin, self._stdout = _widened(self._process.stdin), _widened(self._process.stdout)
 
     @property
     def pid(self) -> int:
@@ -125,8 +125,8 @@ class Child:
         if self._process.poll() is None:
             self._process.kill()
         self._process.wait()
-        for end in self._pipes:
-            end.close()
+        for pipe in (self._stdin, self._stdout):
+            pipe.close()
         self._log.close()
 
     def write(self, data: memoryview) -> None:
@@ -135,7 +135,7 @@ class Child:
         Raises:
             KaipiaoError: it ended, or stalled; see :meth:`finish`.
         """
-        descriptor = self._pipes[0].fileno()
+        descriptor = self._stdin.fileno()
         while data:
             try:
                 data = data[os.write(descriptor, data) :]
@@ -150,7 +150,7 @@ class Child:
         Raises:
             EncoderFailed: it stalled.
         """
-        descriptor = self._pipes[1].fileno()
+        descriptor = self._stdout.fileno()
         filled = 0
         while filled < len(buffer):
             self._wait(descriptor, select.POLLIN)
@@ -168,12 +168,13 @@ class Child:
             StoreError: the disk is full.
             EncoderFailed: it stalled, was ended by a signal, or failed.
         """
-        self._pipes[0].close()
+        self._stdin.close()
         try:
             self._process.wait(self._stall_s)
         except subprocess.TimeoutExpired as error:
             raise self._stalled() from error
-        if self._process.returncode != 0:
+        # Where the disk is full at the very end, FFmpeg 5.1 says so and still ends with 0.
+        if self._process.returncode != 0 or any(words in self.log() for words in _UNWRITTEN):
             raise self._failure()
 
     def log(self) -> str:
@@ -229,12 +230,9 @@ def _environment() -> dict[str, str]:
     return kept | {"AV_LOG_FORCE_NOCOLOR": "1", "LC_ALL": "C"}
 
 
-def _widen(descriptor: int) -> None:
+def _widened(pipe: Any) -> Any:  # noqa: ANN401 Popen's pipes are optional, these were asked for
     """Give a pipe a megabyte, so that a frame takes few turns; a system that refuses keeps its own size."""
-    import fcntl
-
-    os.set_blocking(descriptor, False)
-    try:
-        fcntl.fcntl(descriptor, _SET_PIPE_SIZE, _PIPE_BYTES)
-    except PermissionError:
-        return
+    os.set_blocking(pipe.fileno(), False)
+    with suppress(PermissionError):
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+    return pipe
