@@ -40,7 +40,7 @@ class Encoder:
     fallback: str = ""
 
     def argv(self, path: str, frame_px: tuple[int, int], target: str, container: str) -> list[str]:
-        """Return the command that encodes raw frames from standard input to a file.
+        """Return the command that encodes raw frames from standard input to a file, and then tells their number.
 
         Args:
             path: of FFmpeg.
@@ -56,7 +56,9 @@ class Encoder:
             "framerate": str(FRAME_RATE),
             "color_range": "pc",
         }
-        return compile_argv(path, "pipe:0", source, target, {"format": container, **self.options})
+        argv = compile_argv(path, "pipe:0", source, target, {"format": container, **self.options})
+        # Once, at the end: how many frames were written.
+        return [argv[0], "-progress", "pipe:1", "-stats_period", "86400", *argv[1:]]
 
 
 def choose_encoder(settings: ReelSettings, frame_px: tuple[int, int], path: str) -> Encoder:

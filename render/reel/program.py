@@ -177,6 +177,13 @@ class Child:
         if self._process.returncode != 0 or any(words in self.log() for words in _UNWRITTEN):
             raise self._failure()
 
+    def frames_written(self) -> int:
+        """Return how many frames it told on standard output to have written, once it has finished."""
+        told = bytearray(_LOG_BYTES)
+        size = self.read_into(memoryview(told))
+        counts = re.findall(rb"^frame=(\d+)$", bytes(told[:size]), re.MULTILINE)
+        return int(counts[-1]) if counts else 0
+
     def log(self) -> str:
         """Return the end of what it said, without addresses in memory."""
         size = self._log.seek(0, os.SEEK_END)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from render.errors import Fault, InputError, KaipiaoError, MalformedInput, OutputInvalid
+from render.errors import EncoderFailed, Fault, InputError, KaipiaoError, MalformedInput, OutputInvalid
 from render.pixels import PagePixels
 from render.reel.container import add_index, container_for
 from render.reel.encoders import Encoder, choose_encoder
@@ -135,6 +135,10 @@ class _Work:
                 palette = palettes.number(page.pixels) if colours is Colours.PALETTE else None
                 self.watch("encode", entries.add(page, palette, digest_of(carried.digested)))
             child.finish()
+            written = child.frames_written()
+        if written != entries.count:
+            message = f"FFmpeg wrote {written} of {entries.count} pages and did not say why."
+            raise EncoderFailed(message, hint="Try again; report it if it stays.")
         return ReelIndex(
             format=FORMAT,
             version=VERSION,
@@ -212,6 +216,11 @@ class _Entries:
             )
         )
         return frame + 1
+
+    @property
+    def count(self) -> int:
+        """Return how many there are."""
+        return len(self._entries)
 
     def all(self) -> tuple[PageEntry, ...]:
         """Return them in order."""

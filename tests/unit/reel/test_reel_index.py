@@ -3,8 +3,6 @@
 import json
 
 import pytest
-from tests.unit.reel import reel_samples
-from tests.unit.reel.reel_samples import settings
 
 from render.errors import InputError, MalformedInput
 from render.reel import index as reel_index
@@ -13,6 +11,8 @@ from render.reel.index import from_json, to_json
 from render.reel.program import find_ffmpeg
 from render.reel.reader import open_reel
 from render.reel.writer import write_reel
+from tests.unit.reel import reel_samples
+from tests.unit.reel.reel_samples import settings
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +125,7 @@ def test_damage_in_the_frames_is_noticed(tmp_path, suffix):
     for place in range(middle, middle + 40):
         data[place] ^= 0x55
     target.write_bytes(bytes(data))
-    with pytest.raises(MalformedInput, match="damaged|ends before|index"):
+    with pytest.raises(MalformedInput, match=r"damaged|ends before|index"):
         list(open_reel(target).take(range(1, 7)))
 
 
@@ -138,5 +138,5 @@ def test_frames_of_another_reel_are_not_taken_for_its_own(tmp_path):
     body = tmp_path / "body.mp4"
     body.write_bytes(data[: data.rindex(b"uuid") - 4])
     whole = add_index(find_ffmpeg(), body, to_json(mine.index), "mp4")
-    with pytest.raises(MalformedInput, match="page 1 of .* is not what the index states"):
+    with pytest.raises(MalformedInput, match=r"page 1 of .* is not what the index states"):
         next(open_reel(whole).take([1]))

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.reel import reel_samples
 
 from render.errors import InputError
 from render.pixels import luma
 from render.reel.levels import inverse, levels_of, translate
+from tests.unit.reel import reel_samples
 
 
 @given(st.lists(st.tuples(*[st.integers(0, 255)] * 3), min_size=1, max_size=256))

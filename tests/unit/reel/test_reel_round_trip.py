@@ -6,8 +6,6 @@ import subprocess
 
 import numpy as np
 import pytest
-from tests.unit.reel import reel_samples
-from tests.unit.reel.reel_samples import settings
 
 from render.errors import InputError
 from render.pixels import PagePixels
@@ -16,6 +14,8 @@ from render.reel.reader import Stretch, open_reel, stretches
 from render.reel.settings import Codec, Colours, Effort, Mode
 from render.reel.similarity import max_error
 from render.reel.writer import write_reel
+from tests.unit.reel import reel_samples
+from tests.unit.reel.reel_samples import settings
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +29,9 @@ def write(folder, pages, name="reel.mkv", largest=reel_samples.SIZE, **changes):
 
 LOSSLESS = [
     (codec, colours, suffix)
-    for (codec, colours), suffix in zip(itertools.product(Codec, Colours), itertools.cycle(["mkv", "mp4"]), strict=False)
+    for (codec, colours), suffix in zip(
+        itertools.product(Codec, Colours), itertools.cycle(["mkv", "mp4"]), strict=False
+    )
 ]
 
 
@@ -42,7 +44,12 @@ def test_a_lossless_reel_returns_every_pixel(folder, codec, colours, suffix):
     opened = open_reel(written.path)
     assert opened.index == written.index
     for page, (entry, pixels) in zip(pages, opened.take(range(1, len(pages) + 1)), strict=True):
-        assert (entry.name, entry.number, entry.page, entry.size_px) == (page.name, page.number, page.page, page.size_px)
+        assert (entry.name, entry.number, entry.page, entry.size_px) == (
+            page.name,
+            page.number,
+            page.page,
+            page.size_px,
+        )
         assert pixels.dpi == page.pixels.dpi
         before = page.pixels
         if colours is Colours.PALETTE:
@@ -157,7 +164,9 @@ def test_players_are_told_full_range(folder, need, name):
     need("ffprobe")
     for mode, colours in ((Mode.LOSSLESS, Colours.PALETTE), (Mode.NEAR, Colours.GREY), (Mode.NEAR, Colours.RGB)):
         path = write(folder, reel_samples.pages(2), f"{mode}-{colours}-{name}", mode=mode, colours=colours).path
-        said = subprocess.run(["ffprobe", "-v", "error", "-show_streams", path], capture_output=True, text=True, check=True)
+        said = subprocess.run(
+            ["ffprobe", "-v", "error", "-show_streams", path], capture_output=True, text=True, check=True
+        )
         assert "color_range=pc" in said.stdout
 
 

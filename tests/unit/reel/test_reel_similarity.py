@@ -5,9 +5,9 @@ import subprocess
 
 import numpy as np
 import pytest
-from tests.unit.reel import reel_samples
 
 from render.reel.similarity import max_error, ssim
+from tests.unit.reel import reel_samples
 
 
 @pytest.fixture(scope="module")
