@@ -29,6 +29,7 @@ MAY_IMPORT = {
     "pdf": GROUND | {"fonts", "display"},
     "raster": GROUND | {"fonts", "display"},
     "encode": GROUND,
+    "reel": {"errors", "pixels", "units"},
     "sign": {"errors"},
     "store": {"errors"},
     "config": {"errors", "fonts", "sign"},

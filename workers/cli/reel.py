@@ -13,7 +13,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from render.errors import ConfigError, Fault, InputError, KaipiaoError, StoreConflict, StoreError
+from render.errors import ConfigError, Fault, InputError, KaipiaoError
 from render.reel.settings import Codec, Colours, Device, Effort, Mode, ReelSettings
 from workers.cli.output import (
     EXIT_FAILED,
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from render.reel.index import PageEntry, ReelIndex
     from render.reel.page import Pixels
     from render.reel.writer import WrittenReel
-    from render.store.api import Store
     from workers.cli.reel_pages import Sources
 
 _MOST_ROWS = 40
@@ -158,21 +157,21 @@ def extract(
     A file with the same content is left as it is; one with other content is an error, unless --force is given.
     """
     from render.reel.reader import open_reel
-    from render.store.api import Store
+    from render.reel.staging import staging
 
     opened = open_reel(file)
     wanted = _wanted(opened.index, pages, number or [])
     try:
-        store = Store(out.absolute().as_uri())
-    except ConfigError as error:
-        raise ConfigError(f"{out} cannot be a folder of results.", hint="Choose another --out.") from error
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{out} cannot be a folder: {error.strerror}.", hint="Choose another --out.") from error
     written = []
-    with progress_bar() as progress:
+    with progress_bar() as progress, staging(out / "pages") as folder:
         bar = progress.add_task("extracting", total=len(wanted))
         for entry, pixels in opened.take(wanted):
-            name = f"{entry.name}.png"
-            _save(store, out, name, _png(pixels), is_replacing=force)
-            written.append({"page": entry.frame + 1, "file": str(out / name)})
+            path = out / f"{entry.name}.png"
+            _save(path, _png(pixels), folder / "page.png", is_replacing=force)
+            written.append({"page": entry.frame + 1, "file": str(path)})
             progress.advance(bar)
     if as_json:
         print_json(written)
@@ -222,17 +221,15 @@ def _png(pixels: Pixels) -> bytes:
     return buffer.getvalue()
 
 
-def _save(store: Store, folder: Path, name: str, data: bytes, *, is_replacing: bool) -> None:
-    try:
-        store.put_if_absent(name, data)
-    except StoreConflict:
-        if not is_replacing:
-            raise
-        try:
-            (folder / name).unlink()
-        except OSError as error:
-            raise StoreError(f"{folder / name} cannot be replaced: {error.strerror}.", hint="Check rights.") from error
-        store.put_if_absent(name, data)
+def _save(path: Path, data: bytes, staged: Path, *, is_replacing: bool) -> None:
+    """Write a file whole; leave one that holds the same."""
+    from render.reel.staging import publish
+
+    if path.is_file() and path.read_bytes() == data:
+        return
+    staged.write_bytes(data)
+    publish(staged, path, is_replacing=is_replacing)
+    staged.unlink(missing_ok=True)
 
 
 def _end(written: WrittenReel | None, sources: Sources, seconds: float, *, as_json: bool) -> None:
