@@ -11,6 +11,7 @@
     ├─ OutputInvalid                retry=NEVER      a check on our own output failed: our defect
     ├─ BackendUnavailable           retry=ELSEWHERE  no driver, no library, no encoder
     ├─ DeviceLost                   retry=ELSEWHERE  the GPU's context is broken: this process must end
+    ├─ EncoderFailed                retry=LATER      an encoder started, but ended before its work was done
     ├─ SigningError                 retry=NEVER
     │  ├─ KeyUnavailable            retry=LATER      key store or passphrase is out of reach
     │  ├─ KeyRejected               retry=NEVER      wrong passphrase, wrong curve, key and certificate differ
@@ -169,6 +170,13 @@ class DeviceLost(KaipiaoError):
 
     code = "device_lost"
     retry = Retry.ELSEWHERE
+
+
+class EncoderFailed(KaipiaoError):
+    """An encoder started, but ended before its work was done."""
+
+    code = "encoder_failed"
+    retry = Retry.LATER
 
 
 class SigningError(KaipiaoError):

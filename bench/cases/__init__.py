@@ -1,4 +1,4 @@
-"""What is measured: stages (ms an invoice), pipeline (invoices a second), PDF beside every peer, its start and memory.
+"""What is measured: stages (ms an invoice), pipeline (invoices a second), page reels, PDF beside its peers.
 
 The case ``gpu`` measures a device, where there is one.
 
@@ -6,4 +6,4 @@ A case module has ``run(count) -> list[Row]``, ``DEFAULT_COUNT`` and ``NOTES``; 
 it prints its rows in its own way. A hyphen in a case's name is an underscore in its module's.
 """
 
-NAMES = ("gpu", "pdf", "pdf-memory", "pdf-start", "pipeline", "stages")
+NAMES = ("gpu", "pdf", "pdf-memory", "pdf-start", "pipeline", "reel", "stages")

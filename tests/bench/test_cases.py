@@ -1,6 +1,6 @@
 """Cases run once with two invoices; what they measure is not asserted, only that they measure something right.
 
-The cases of PDF are in test_pdf_case.py.
+The cases of PDF are in test_pdf_case.py, that of reels in test_reel_case.py.
 """
 
 import json
@@ -22,7 +22,7 @@ WITHOUT_PEER = {"stages.read", "stages.layout", "stages.pdf"}
 
 
 def test_every_case_is_tested() -> None:
-    assert set(cases.NAMES) == {*ROWS, "gpu", "pdf", "pdf-memory", "pdf-start"}
+    assert set(cases.NAMES) == {*ROWS, "gpu", "pdf", "pdf-memory", "pdf-start", "reel"}
 
 
 @pytest.mark.parametrize("name", ROWS)

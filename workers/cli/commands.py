@@ -17,6 +17,7 @@ COMMANDS = {
     "render": "Render invoices to signed PDF, PNG and other pictures, here and now.",
     "submit": "Hand invoices to the worker pool.",
     "worker": "Run a worker of the pool.",
+    "reel": "Put pages into one video file, list them, take them out again.",
     "verify": "Say who signed a PDF, when, and whether it was changed since.",
     "countersign": "Sign PDFs a second time; what is there stays byte for byte.",
     "inspect": "Say what a PDF of any origin is, has and lacks; write a mended copy.",
@@ -50,8 +51,11 @@ class Kaipiao(TyperGroup):
 
 def load_command(name: str) -> Any:  # noqa: ANN401 typer's own type of commands is private
     """Import a command's module and return the command."""
+    found = getattr(import_module(f"workers.cli.{name}"), name)
+    if isinstance(found, typer.Typer):
+        return get_command(found)
     app = typer.Typer(add_completion=False)
-    app.command(name, help=None)(getattr(import_module(f"workers.cli.{name}"), name))
+    app.command(name, help=None)(found)
     return get_command(app)
 
 
