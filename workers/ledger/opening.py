@@ -1,0 +1,50 @@
+"""Which kind of ledger an address means."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from render.errors import ConfigError
+from workers.ledger.protocol import Ledger
+
+_REDIS_SCHEMES = frozenset({"redis", "rediss", "unix", "redis+socket"})
+
+
+def open_ledger(url: str, *, timeout_s: float = 15.0) -> Ledger:
+    """Return the ledger at an address; Redis is connected to at the first operation.
+
+    Args:
+        url: ``redis://…``, ``rediss://…``, ``unix:///socket``, ``redis+socket:///socket``, or ``sqlite:///file``.
+        timeout_s: how long an answer may take.
+
+    Raises:
+        ConfigError: an unknown scheme, or a file that cannot be opened.
+    """
+    scheme = urlsplit(url).scheme
+    if scheme in _REDIS_SCHEMES:
+        from workers.ledger.redis_ledger import RedisLedger
+
+        return RedisLedger(url, timeout_s=timeout_s)
+    if scheme == "sqlite":
+        from workers.ledger.sql_ledger import SqlLedger
+        from workers.ledger.sqlite import SqliteDatabase
+
+        return SqlLedger(SqliteDatabase(_sqlite_path(url), timeout_s=timeout_s))
+    raise ConfigError(
+        f"no ledger is known for the scheme {scheme!r}.",
+        hint="Set KAIPIAO_LEDGER to redis://host:6379/0 or sqlite:////absolute/path.db.",
+    )
+
+
+def can_hold_a_ledger(broker_url: str) -> bool:
+    """Tell whether the broker at this address is a Redis, beside whose queues a ledger can live."""
+    return urlsplit(broker_url).scheme in _REDIS_SCHEMES
+
+
+def _sqlite_path(url: str) -> Path:
+    """Read ``sqlite:///relative`` and ``sqlite:////absolute``."""
+    parts = urlsplit(url)
+    if parts.netloc or len(parts.path) < len("/x"):
+        raise ConfigError("KAIPIAO_LEDGER names no file.", hint="Write sqlite:////absolute/path.db, with four slashes.")
+    return Path(unquote(parts.path[1:])).expanduser()
