@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 BytesLike: TypeAlias = bytes | bytearray | memoryview
 """Contiguous bytes; slices of a file are passed as memoryviews, so that nothing is copied."""
@@ -56,6 +56,14 @@ class CryptoBackend(Protocol):
 
     def sm3(self, *parts: BytesLike) -> bytes:
         """Return the 32-byte SM3 digest of the parts, as if they were one."""
+        ...
+
+    def sm3_state(self, prefix: BytesLike) -> object:
+        """Return what SM3 knows after a prefix, for ``sm3_after``; it never changes, and threads may share it."""
+        ...
+
+    def sm3_after(self, state: Any, *parts: BytesLike) -> bytes:  # noqa: ANN401 each library has its own
+        """Return the 32-byte SM3 digest of the prefix and the parts, as if they were one; None = no prefix."""
         ...
 
     def sm2_public_key(self, private: bytes) -> bytes:

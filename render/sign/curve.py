@@ -8,6 +8,8 @@ from render.sign import der
 P = 0xFFFFFFFE_FFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFF_00000000_FFFFFFFF_FFFFFFFF
 A = P - 3
 B = 0x28E9FA9E_9D9F5E34_4D5A9E4B_CF6509A7_F39789F5_15AB8F92_DDBCBD41_4D940E93
+GX = 0x32C4AE2C_1F198119_5F990446_6A39C994_8FE30BBF_F2660BE1_715A4589_334C74C7
+GY = 0xBC3736A2_F4F6779C_59BDCEE3_6B692153_D0A9877C_C62A4740_02DF32E5_2139F0A0
 N = 0xFFFFFFFE_FFFFFFFF_FFFFFFFF_FFFFFFFF_7203DF6B_21C6052B_53BBF409_39D54123
 
 DEFAULT_ID = b"1234567812345678"
@@ -19,6 +21,18 @@ MAX_SIGNATURE_BYTES = 72
 """SEQUENCE header, and two INTEGERs of 32 octets each with a leading zero."""
 
 _UNCOMPRESSED = 0x04
+_R_AT = 4
+"""Where r begins: behind the headers of the SEQUENCE and of its own INTEGER."""
+
+
+def identity_message(public: bytes) -> bytes:
+    """Return what SM3 digests to Z, the value of a signer that stands before each message (GB/T 32918.2, 5.5).
+
+    Args:
+        public: 65 bytes, a point of the curve.
+    """
+    bits = (8 * len(DEFAULT_ID)).to_bytes(2, "big")
+    return b"".join((bits, DEFAULT_ID, *(value.to_bytes(32, "big") for value in (A, B, GX, GY)), public[1:]))
 
 
 def encode_signature(r: int, s: int) -> bytes:
@@ -34,12 +48,14 @@ def decode_signature(signature: bytes) -> tuple[int, int]:
     """
     if len(signature) > MAX_SIGNATURE_BYTES:
         raise MalformedInput(f"an SM2 signature has at most {MAX_SIGNATURE_BYTES} octets, not {len(signature)}.")
-    children = der.read_only(signature, der.SEQUENCE)
-    if len(children) != 2:
-        raise MalformedInput(f"an SM2 signature has two integers, not {len(children)}.")
-    r, s = (der.read_unsigned(child) for child in children)
+    # Wrong lengths give other numbers, and those another form; so comparing the one right form checks all of it.
+    size = signature[3] if len(signature) > _R_AT else 0
+    r = int.from_bytes(signature[_R_AT : _R_AT + size], "big")
+    s = int.from_bytes(signature[_R_AT + size + 2 :], "big")
     if not (0 < r < N and 0 < s < N):
         raise MalformedInput("an SM2 signature has integers out of range.")
+    if encode_signature(r, s) != signature:
+        raise MalformedInput("an SM2 signature is the DER of two integers, and this is not.")
     return r, s
 
 

@@ -41,6 +41,14 @@ class PureGmssl:
         octets = [octet for part in parts for octet in bytes(part)]
         return bytes.fromhex(self._sm3.sm3_hash(octets))
 
+    def sm3_state(self, prefix: BytesLike) -> bytes:
+        """Return the prefix itself: gmssl digests in one go."""
+        return bytes(prefix)
+
+    def sm3_after(self, state: bytes | None, *parts: BytesLike) -> bytes:
+        """Return the 32-byte SM3 digest of the prefix and the parts; None = no prefix."""
+        return self.sm3(state or b"", *parts)
+
     def sm2_public_key(self, private: bytes) -> bytes:
         """Return the 65-byte public point of a 32-byte private key.
 

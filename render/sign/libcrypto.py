@@ -1,15 +1,16 @@
 """SM2, SM3 and SM4 by the system's libcrypto (OpenSSL 3), through cffi in ABI mode: nothing to compile.
 
-Calls drop the interpreter lock. Algorithms are fetched once; what is kept is immutable and used by many threads, and
-every call makes contexts of its own. Each failure is read from OpenSSL's queue, the queue is emptied, and an error of
-ours is raised.
+Calls drop the interpreter lock. Algorithms are fetched once; what threads share is immutable, and contexts belong to
+a call or, where a key signs, to a thread. Each failure is read from OpenSSL's queue, the queue is emptied, and an
+error of ours is raised.
 """
 
 from __future__ import annotations
 
 import ctypes.util
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,7 +18,7 @@ import cffi
 
 from render.errors import BackendUnavailable, KeyRejected, MalformedInput, SigningError
 from render.sign.api import BytesLike
-from render.sign.curve import DEFAULT_ID, MAX_SIGNATURE_BYTES, PUBLIC_KEY_BYTES
+from render.sign.curve import DEFAULT_ID, MAX_SIGNATURE_BYTES, PUBLIC_KEY_BYTES, identity_message
 
 _FUNCTIONS = """
 unsigned long OpenSSL_version_num(void);
@@ -30,10 +31,9 @@ EVP_MD_CTX *EVP_MD_CTX_new(void);
 void EVP_MD_CTX_free(EVP_MD_CTX *);
 void EVP_MD_CTX_set_pkey_ctx(EVP_MD_CTX *, EVP_PKEY_CTX *);
 int EVP_DigestInit_ex(EVP_MD_CTX *, const EVP_MD *, void *);
+int EVP_MD_CTX_copy_ex(EVP_MD_CTX *, const EVP_MD_CTX *);
 int EVP_DigestUpdate(EVP_MD_CTX *, const void *, size_t);
 int EVP_DigestFinal_ex(EVP_MD_CTX *, unsigned char *, unsigned int *);
-int EVP_DigestSignInit(EVP_MD_CTX *, EVP_PKEY_CTX **, const EVP_MD *, void *, EVP_PKEY *);
-int EVP_DigestSign(EVP_MD_CTX *, unsigned char *, size_t *, const unsigned char *, size_t);
 int EVP_DigestVerifyInit(EVP_MD_CTX *, EVP_PKEY_CTX **, const EVP_MD *, void *, EVP_PKEY *);
 int EVP_DigestVerify(EVP_MD_CTX *, const unsigned char *, size_t, const unsigned char *, size_t);
 
@@ -41,6 +41,8 @@ EVP_PKEY_CTX *EVP_PKEY_CTX_new(EVP_PKEY *, void *);
 EVP_PKEY_CTX *EVP_PKEY_CTX_new_from_name(void *, const char *, const char *);
 void EVP_PKEY_CTX_free(EVP_PKEY_CTX *);
 int EVP_PKEY_CTX_set1_id(EVP_PKEY_CTX *, const void *, int);
+int EVP_PKEY_sign_init(EVP_PKEY_CTX *);
+int EVP_PKEY_sign(EVP_PKEY_CTX *, unsigned char *, size_t *, const unsigned char *, size_t);
 int EVP_PKEY_fromdata_init(EVP_PKEY_CTX *);
 int EVP_PKEY_fromdata(EVP_PKEY_CTX *, EVP_PKEY **, int, OSSL_PARAM *);
 void EVP_PKEY_free(EVP_PKEY *);
@@ -153,18 +155,48 @@ class LibCrypto:
         Raises:
             SigningError: the library refused.
         """
+        return self.sm3_after(None, *parts)
+
+    def sm3_state(self, prefix: BytesLike) -> Any:  # noqa: ANN401 a context of cffi
+        """Return what SM3 knows after a prefix; it is only ever copied.
+
+        Raises:
+            SigningError: the library refused.
+        """
+        context = _ffi.gc(self._lib.EVP_MD_CTX_new(), self._lib.EVP_MD_CTX_free)
+        self._begin_sm3(context, None)
+        self._update_sm3(context, (prefix,))
+        return context
+
+    def sm3_after(self, state: Any, *parts: BytesLike) -> bytes:  # noqa: ANN401
+        """Return the 32-byte SM3 digest of what led to a state, and the parts.
+
+        Raises:
+            SigningError: the library refused.
+        """
         lib = self._lib
         context = lib.EVP_MD_CTX_new()
         try:
-            self._need(context != _ffi.NULL and lib.EVP_DigestInit_ex(context, self._sm3, _ffi.NULL) == 1, "SM3")
-            for part in parts:
-                with _octets(part) as octets:
-                    self._need(lib.EVP_DigestUpdate(context, octets, len(octets)) == 1, "SM3")
+            self._begin_sm3(context, state)
+            self._update_sm3(context, parts)
             digest = _ffi.new("unsigned char[]", _DIGEST_BYTES)
             self._need(lib.EVP_DigestFinal_ex(context, digest, _ffi.NULL) == 1, "SM3")
             return bytes(_ffi.buffer(digest))
         finally:
             lib.EVP_MD_CTX_free(context)
+
+    def _begin_sm3(self, context: Any, state: Any) -> None:  # noqa: ANN401
+        lib = self._lib
+        self._need(context != _ffi.NULL, "SM3")
+        if state is None:
+            self._need(lib.EVP_DigestInit_ex(context, self._sm3, _ffi.NULL) == 1, "SM3")
+        else:
+            self._need(lib.EVP_MD_CTX_copy_ex(context, state) == 1, "SM3")
+
+    def _update_sm3(self, context: Any, parts: Iterable[BytesLike]) -> None:  # noqa: ANN401
+        for part in parts:
+            with _octets(part) as octets:
+                self._need(self._lib.EVP_DigestUpdate(context, octets, len(octets)) == 1, "SM3")
 
     def sm2_public_key(self, private: bytes) -> bytes:
         """Return the 65-byte public point of a 32-byte private key.
@@ -196,21 +228,33 @@ class LibCrypto:
         Raises:
             KeyRejected: not a key of the SM2 curve.
         """
-        return _KeyPair(self, self._import_key(public, private))
+        identity = self.sm3_state(self.sm3(identity_message(public)))
+        return _KeyPair(self, self._import_key(public, private), identity)
 
-    def sm2_sign(self, key: Any, message: BytesLike) -> bytes:  # noqa: ANN401 an EVP_PKEY pointer of cffi
-        """Sign with an imported key pair; use ``sm2_signer``.
+    def sm2_context(self, key: Any) -> Any:  # noqa: ANN401 an EVP_PKEY pointer of cffi
+        """Return a context that signs digests with an imported key pair, one after the other; use ``sm2_signer``.
 
         Raises:
             SigningError: the library refused.
         """
         lib = self._lib
-        with self._sm2_context(key) as context, _octets(message) as octets:
-            self._need(lib.EVP_DigestSignInit(context, _ffi.NULL, self._sm3, _ffi.NULL, key) == 1, "SM2 signing")
-            signature = _ffi.new("unsigned char[]", MAX_SIGNATURE_BYTES)
-            size = _ffi.new("size_t *", MAX_SIGNATURE_BYTES)
-            self._need(lib.EVP_DigestSign(context, signature, size, octets, len(octets)) == 1, "SM2 signing")
-            return bytes(_ffi.buffer(signature, size[0]))
+        context = lib.EVP_PKEY_CTX_new(key, _ffi.NULL)
+        self._need(context != _ffi.NULL, "SM2 signing")
+        context = _ffi.gc(context, lib.EVP_PKEY_CTX_free)
+        self._need(lib.EVP_PKEY_sign_init(context) == 1, "SM2 signing")
+        return context
+
+    def sm2_sign_digest(self, context: Any, digest: bytes) -> bytes:  # noqa: ANN401
+        """Sign the digest of Z and a message; use ``sm2_signer``.
+
+        Raises:
+            SigningError: the library refused.
+        """
+        signature = _ffi.new("unsigned char[]", MAX_SIGNATURE_BYTES)
+        size = _ffi.new("size_t *", MAX_SIGNATURE_BYTES)
+        signed = self._lib.EVP_PKEY_sign(context, signature, size, digest, len(digest)) == 1
+        self._need(signed, "SM2 signing")
+        return bytes(_ffi.buffer(signature, size[0]))
 
     def sm2_verify(self, public: bytes, message: BytesLike, signature: bytes) -> bool:
         """Tell whether a DER signature belongs to the message and the public point.
@@ -325,15 +369,23 @@ class LibCrypto:
 
 
 class _KeyPair:
-    """A private key inside libcrypto; says nothing about itself."""
+    """A private key inside libcrypto; says nothing about itself.
 
-    __slots__ = ("_backend", "_key")
+    The digest of Z and the message is made here, since libcrypto would digest the identity anew for every signature;
+    and each thread keeps its context.
+    """
 
-    def __init__(self, backend: LibCrypto, key: Any) -> None:  # noqa: ANN401
-        self._backend, self._key = backend, key
+    __slots__ = ("_backend", "_identity", "_kept", "_key")
+
+    def __init__(self, backend: LibCrypto, key: Any, identity: Any) -> None:  # noqa: ANN401
+        self._backend, self._key, self._identity = backend, key, identity
+        self._kept = threading.local()
 
     def __call__(self, message: BytesLike) -> bytes:
-        return self._backend.sm2_sign(self._key, message)
+        context = getattr(self._kept, "context", None)
+        if context is None:
+            context = self._kept.context = self._backend.sm2_context(self._key)
+        return self._backend.sm2_sign_digest(context, self._backend.sm3_after(self._identity, message))
 
     def __repr__(self) -> str:
         return "<SM2 key in libcrypto>"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 
 from render.errors import OutputInvalid, SignatureTooLarge
 from render.sign.api import RawSigner
@@ -16,7 +17,7 @@ from render.sign.cms import assemble, sign_digest, signed_attributes
 from render.sign.curve import MAX_SIGNATURE_BYTES
 from render.sign.options import DEFAULT_OPTIONS, SignatureOptions
 from render.sign.seal import longest_signature, sign_with_seal
-from render.sign.sm3 import DIGEST_BYTES, sm3
+from render.sign.sm3 import DIGEST_BYTES, AlikeDigester
 
 _LATE = datetime(2100, 1, 1, tzinfo=UTC)
 """Needs GeneralizedTime, two octets longer than the UTCTime of this half of the century."""
@@ -86,8 +87,8 @@ def prepare(pdf: bytes, contents_span: tuple[int, int]) -> PreparedPdf:
     true = (0, start, end, len(pdf) - end)
     if stated != true:
         raise OutputInvalid(f"the file states the ByteRange {stated}, but the true one is {true}.")
-    view = memoryview(pdf)
-    return PreparedPdf(pdf, contents_span, byte_ranges, sm3(view[:start], view[end:]))
+    digest = _digester().digest(pdf, start, memoryview(pdf)[end:])
+    return PreparedPdf(pdf, contents_span, byte_ranges, digest)
 
 
 def sign(
@@ -146,6 +147,11 @@ def sign_pdf(
     """
     prepared = prepare(pdf, contents_span)
     return embed(prepared, sign(prepared, signer, signing_time, options))
+
+
+@cache
+def _digester() -> AlikeDigester:
+    return AlikeDigester()
 
 
 def _range_text(ranges: tuple[tuple[int, int], tuple[int, int]]) -> str:

@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "compiled": set(),
     "errors": set(),
     "units": set(),
-    "pixels": set(),
+    "pixels": {"compiled", "errors"},
     "timing": set(),
     "model": GROUND,
     "fonts": GROUND,
