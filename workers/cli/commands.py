@@ -20,6 +20,7 @@ COMMANDS = {
     "verify": "Say who signed a PDF, when, and whether it was changed since.",
     "countersign": "Sign PDFs a second time; what is there stays byte for byte.",
     "inspect": "Say what a PDF of any origin is, has and lacks; write a mended copy.",
+    "envelope": "Keep the keys with which producers seal their messages.",
     "schema": "Print the JSON Schema of an invoice or of a message of the pool.",
     "doctor": "Say what is on this machine, what is not, and what to do about it.",
     "setup": "Bring what pip cannot: fonts, FFmpeg, a test signing identity.",
