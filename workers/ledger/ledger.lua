@@ -238,6 +238,7 @@ function operations.sweep()
   for _, id in ipairs(redis.call('ZRANGE', place('claimed'), '-inf', now, 'BYSCORE', 'LIMIT', 0, rules.limit)) do
     lose(id, peek(id), rules, alone, condemned)
   end
+  release_suspect(alone)
   republish_stale(rules, together)
   return { alone = alone, together = together, condemned = condemned }
 end
@@ -245,6 +246,12 @@ end
 function operations.look()
   local answers = {}
   for i, id in ipairs(args.job_ids) do answers[i] = read(id) or false end
+  return answers
+end
+
+function operations.states()
+  local answers = {}
+  for i, id in ipairs(args.job_ids) do answers[i] = redis.call('HGET', job_key(id), 'state') end
   return answers
 end
 
@@ -275,6 +282,18 @@ function operations.census()
     counts[state] = redis.call('ZCARD', place(state))
   end
   return counts
+end
+
+function operations.pulse()
+  local due, ended = 0, 0
+  for _, name in ipairs(queues()) do
+    local first = redis.call('ZRANGE', name, 0, 0, 'WITHSCORES')[2]
+    if first and tonumber(first) < PARKED and (due == 0 or tonumber(first) < due) then due = tonumber(first) end
+  end
+  for _, state in ipairs({ 'done', 'refused', 'dead' }) do
+    ended = math.max(ended, tonumber(redis.call('ZRANGE', place(state), -1, -1, 'WITHSCORES')[2] or 0))
+  end
+  return { now_ms = now, due_ms = due, ended_ms = ended }
 end
 
 function operations.replay()

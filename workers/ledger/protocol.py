@@ -178,6 +178,20 @@ class Swept:
     condemned: tuple[tuple[Grant, Record], ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """Whether work moves; times in milliseconds since 1970 by the ledger's clock, 0 = there is none.
+
+    Attributes:
+        due_ms: since when the queued job has been due that has waited longest; may lie in the future.
+        ended_ms: when a job was last done, refused or buried.
+    """
+
+    now_ms: int
+    due_ms: int
+    ended_ms: int
+
+
 class Ledger(Protocol):
     """Keeps the state of jobs. Every method raises ``LedgerUnavailable`` where the ledger is out of reach."""
 
@@ -211,11 +225,17 @@ class Ledger(Protocol):
     def look(self, job_ids: Sequence[str]) -> list[Record | None]:
         """Return what is known of jobs."""
 
+    def states(self, job_ids: Sequence[str]) -> list[State | None]:
+        """Return where jobs stand, for a fraction of what ``look`` costs; None = unknown."""
+
     def standing(self, state: State, limit: int, offset: int = 0) -> list[Record]:
         """Return jobs that stand in a state, those that have stood there longest first."""
 
     def census(self) -> Mapping[State, int]:
         """Return how many jobs stand in each state."""
+
+    def pulse(self) -> Pulse:
+        """Return since when work has been waiting, and when some last ended."""
 
     def replay(self, job_ids: Sequence[str]) -> list[Record | None]:
         """Queue dead jobs anew with no attempts counted; None = not dead. The caller publishes them."""
