@@ -96,6 +96,14 @@ def test_a_job_is_granted_once_at_a_time_with_a_growing_fence(ledger, clock):
     assert (second.attempts, second.losses, second.failures) == (2, 1, 0)
 
 
+def test_an_id_is_granted_only_for_the_work_that_was_recorded(ledger):
+    ledger.record([entry("a"), entry("b")])
+    answers = ledger.claim(["a", "b"], "w1", LEASE_MS, ["sm3:other", "sm3:1"])
+    assert answers[0] is Refusal.CONFLICT
+    assert answers[1].job_id == "b"
+    assert state(ledger) is State.QUEUED
+
+
 def test_the_fence_grows_although_the_clock_goes_back(ledger, clock):
     ledger.record([entry("a")])
     first = grant(ledger)

@@ -150,6 +150,7 @@ function operations.claim()
   for i, id in ipairs(args.job_ids) do
     local job = peek(id)
     if not job then answers[i] = 'unknown'
+    elseif args.digests[i] and args.digests[i] ~= job.digest then answers[i] = 'conflict'
     elseif ENDED[job.state] then answers[i] = 'ended'
     elseif job.state == 'claimed' or job.at_ms == PARKED then answers[i] = 'held'
     else

@@ -40,11 +40,12 @@ class Recorded(StrEnum):
 
 
 class Refusal(StrEnum):
-    """Why a job was not granted: somebody holds it, it has ended, or the ledger never heard of it."""
+    """Why a job was not granted: somebody holds it, it has ended, it is unknown, or its id stands for other work."""
 
     HELD = "held"
     ENDED = "ended"
     UNKNOWN = "unknown"
+    CONFLICT = "conflict"
 
 
 class Commitment(StrEnum):
@@ -198,8 +199,17 @@ class Ledger(Protocol):
     def record(self, entries: Sequence[Entry]) -> list[Recorded]:
         """Write jobs down as queued before they are published; an id that is known stays as it is."""
 
-    def claim(self, job_ids: Sequence[str], holder: str, lease_ms: int) -> list[Grant | Refusal]:
-        """Grant queued jobs to a holder for the length of a lease, and count an attempt of each."""
+    def claim(
+        self, job_ids: Sequence[str], holder: str, lease_ms: int, digests: Sequence[str] = ()
+    ) -> list[Grant | Refusal]:
+        """Grant queued jobs to a holder for the length of a lease, and count an attempt of each.
+
+        Args:
+            job_ids: the jobs.
+            holder: who asks.
+            lease_ms: for how long.
+            digests: what the holder takes the jobs to be, one for each; none = whatever was recorded.
+        """
 
     def renew(self, grants: Sequence[Grant], lease_ms: int) -> list[bool]:
         """Prolong leases; False = the grant no longer stands."""

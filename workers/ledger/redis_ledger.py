@@ -69,9 +69,13 @@ class RedisLedger:
         lean = [{"job_id": each.job_id, "lane": each.lane, "digest": each.digest} for each in entries]
         return self._ask("record", list[Recorded], [each.message for each in entries], entries=lean)
 
-    def claim(self, job_ids: Sequence[str], holder: str, lease_ms: int) -> list[Grant | Refusal]:
+    def claim(
+        self, job_ids: Sequence[str], holder: str, lease_ms: int, digests: Sequence[str] = ()
+    ) -> list[Grant | Refusal]:
         """Grant queued jobs to a holder for the length of a lease, and count an attempt of each."""
-        return self._ask("claim", list[Grant | Refusal], job_ids=job_ids, holder=holder, lease_ms=lease_ms)
+        return self._ask(
+            "claim", list[Grant | Refusal], job_ids=job_ids, holder=holder, lease_ms=lease_ms, digests=digests
+        )
 
     def renew(self, grants: Sequence[Grant], lease_ms: int) -> list[bool]:
         """Prolong leases; False = the grant no longer stands."""

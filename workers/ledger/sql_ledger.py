@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import fields, replace
+from itertools import zip_longest
 from typing import Any, Protocol
 
 from workers.ledger.batch import Batch, fresh
@@ -128,15 +129,19 @@ class SqlLedger:
                 answers.append(Recorded.KNOWN if known[entry.job_id].state in OPEN else Recorded.ENDED)
         return answers
 
-    def claim(self, job_ids: Sequence[str], holder: str, lease_ms: int) -> list[Grant | Refusal]:
+    def claim(
+        self, job_ids: Sequence[str], holder: str, lease_ms: int, digests: Sequence[str] = ()
+    ) -> list[Grant | Refusal]:
         """Grant queued jobs to a holder for the length of a lease, and count an attempt of each."""
         answers: list[Grant | Refusal] = []
         latest: dict[str, int] = {}
         with self._changing(job_ids) as batch:
-            for job_id in job_ids:
+            for job_id, digest in zip_longest(job_ids, digests, fillvalue=""):
                 job = batch.jobs.get(job_id)
                 if job is None:
                     answers.append(Refusal.UNKNOWN)
+                elif digest not in ("", job.digest):
+                    answers.append(Refusal.CONFLICT)
                 elif job.state not in OPEN:
                     answers.append(Refusal.ENDED)
                 elif job.state is State.CLAIMED or job.at_ms == PARKED_MS:
