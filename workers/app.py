@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -10,15 +11,20 @@ from typing import Any
 
 from celery import Celery, signals
 from kombu.entity import Queue
+from kombu.exceptions import ChannelError
 
 from render.errors import KaipiaoError
 from render.store.api import Store
 from workers.config import WorkerSettings
 from workers.engine import Engine, load_engine
 from workers.errors import EngineUnavailable
+from workers.ledger.opening import open_ledger
+from workers.ledger.protocol import Ledger
 from workers.logging import configure_logging, pool_logger
 from workers.messages import LANES, Chunk, Lane, encode_message
 from workers.records import Records
+from workers.recovery import Recovery
+from workers.sweeper import Sweeper
 
 RENDER_CHUNK = "kaipiao.render_chunk"
 RENDER_JOB = "kaipiao.render_job"
@@ -39,6 +45,7 @@ class PoolApp(Celery):  # type: ignore[misc]  # Celery is untyped
         self.settings = settings
         self._engine: Engine | None = None
         self._engine_lock = threading.Lock()
+        self._sweeper: Sweeper | None = None
 
     def __reduce__(self) -> tuple[Callable[[WorkerSettings], PoolApp], tuple[WorkerSettings]]:
         """Travel to spawned children as settings alone."""
@@ -48,6 +55,25 @@ class PoolApp(Celery):  # type: ignore[misc]  # Celery is untyped
     def records(self) -> Records:
         """Open the store, once a process."""
         return Records(Store(self.settings.effective_store), lambda: datetime.now(UTC))
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """Open the ledger, once a process.
+
+        Raises:
+            LedgerUnavailable: its tables cannot be made.
+        """
+        return open_ledger(self.settings.effective_ledger, timeout_s=self.settings.broker_timeout_s)
+
+    @cached_property
+    def recovery(self) -> Recovery:
+        """Return what is done about lost jobs.
+
+        Raises:
+            LedgerUnavailable: the ledger cannot be opened.
+        """
+        chunk_jobs = self.settings.chunk_jobs
+        return Recovery(self.ledger, self.records, pool_logger(), publish=self.publish_chunks, chunk_jobs=chunk_jobs)
 
     def engine(self) -> Engine:
         """Return the process's engine.
@@ -82,6 +108,34 @@ class PoolApp(Celery):  # type: ignore[misc]  # Celery is untyped
                     kwargsrepr="",
                 )
 
+    def idle_lanes(self) -> tuple[Lane, ...]:
+        """Return the lanes in whose queues no message waits.
+
+        Raises:
+            kombu.exceptions.KombuError, OSError: the broker does not answer.
+        """
+        with self.pool.acquire(block=True) as connection:
+            return tuple(lane for lane in LANES if _length(connection.default_channel, queue_of(lane)) == 0)
+
+    def start_sweeper(self, **_: object) -> None:
+        """Look after lost jobs from this worker's main process (signal ``worker_ready``)."""
+        settings = self.settings
+        self._sweeper = Sweeper(
+            lambda: self.recovery,
+            pool_logger(),
+            idle_lanes=self.idle_lanes,
+            rules=settings.sweep_rules,
+            interval_s=settings.sweep_interval_s,
+            keep_s=settings.ledger_keep_s,
+            random=random.random,
+        )
+        self._sweeper.start()
+
+    def stop_sweeper(self, **_: object) -> None:
+        """Stop looking after lost jobs (signal ``worker_shutdown``)."""
+        if self._sweeper is not None:
+            self._sweeper.stop()
+
     def start_child(self, **_: object) -> None:
         """Make a fresh pool process ready for its first job (signal ``worker_process_init``)."""
         configure_logging()
@@ -101,6 +155,8 @@ def create_app(settings: WorkerSettings) -> PoolApp:
     register_tasks(app)
     signals.setup_logging.connect(_keep_our_logging)
     signals.worker_process_init.connect(app.start_child)
+    signals.worker_ready.connect(app.start_sweeper)
+    signals.worker_shutdown.connect(app.stop_sweeper)
     return app
 
 
@@ -118,12 +174,10 @@ def _celery_settings(settings: WorkerSettings) -> dict[str, Any]:
         "broker_connection_max_retries": None,
         "broker_connection_timeout": settings.broker_timeout_s,
         "broker_transport_options": _transport_options(settings),
-        # A message is acknowledged when its jobs are written down, not when it is delivered; a dead child's message
-        # is tried again a few times and then given up with a record (workers.request). Any one of these missing
-        # loses jobs or repeats them for ever.
+        # A message is acknowledged when its jobs are written down, not when it is delivered. What becomes of the jobs
+        # of a dead child, the ledger decides (workers.request); Celery itself would repeat its message for ever.
         "task_acks_late": True,
         "task_reject_on_worker_lost": True,
-        "task_retry_on_worker_lost": True,
         "task_time_limit": settings.time_limit_s,
         "worker_prefetch_multiplier": 1,
         "worker_eta_task_limit": 1000,
@@ -151,6 +205,14 @@ def _celery_settings(settings: WorkerSettings) -> dict[str, Any]:
         "enable_utc": True,
         "timezone": "UTC",
     }
+
+
+def _length(channel: Any, queue: str) -> int:  # noqa: ANN401 kombu is untyped
+    try:
+        return int(channel.queue_declare(queue, passive=True).message_count)
+    except ChannelError:
+        # Redis has no empty lists.
+        return 0
 
 
 def _queue(lane: Lane) -> object:

@@ -37,7 +37,7 @@ class EngineUnavailable(BackendUnavailable):
     code = "engine_unavailable"
 
 
-class LedgerUnavailable(KaipiaoError):
+class LedgerUnavailable(KaipiaoError):  # noqa: N818 named like the rest of the error tree
     """The ledger of jobs does not answer, or refuses to be written."""
 
     code = "ledger_unavailable"

@@ -32,6 +32,9 @@ QUICK = {
     "restore_interval_s": 0.5,
     "lost_retries": 1,
     "time_limit_s": 2,
+    "lease_s": 2,
+    "sweep_interval_s": 0.3,
+    "stale_s": 2,
 }
 
 

@@ -1,12 +1,13 @@
 """What every kind of ledger does, in the same words for each."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 
 from render.errors import ConfigError
-from tests.workers.ledgers import KINDS, LEASE_MS, RULES, STALE_MS, Clock, entry, make_ledger
+from tests.workers.ledgers import KINDS, LEASE_MS, RULES, STALE_MS, Clock, entry, ledger_opener
 from workers.errors import LedgerUnavailable
 from workers.ledger.opening import can_hold_a_ledger, open_ledger
 from workers.ledger.protocol import Burial, Commitment, Grant, Recorded, Refusal, Retry, State, Swept
@@ -20,10 +21,24 @@ def clock():
 
 
 @pytest.fixture(params=KINDS)
-def ledger(request, server, tmp_path, clock):
-    ledger = make_ledger(request.param, server=server, folder=tmp_path, clock=clock)
-    yield ledger
-    ledger.close()
+def open_same(request, server, tmp_path, clock):
+    """Return a function that opens one and the same ledger."""
+    databases = request.getfixturevalue("databases") if request.param == "postgres" else None
+    opener = ledger_opener(request.param, server=server, folder=tmp_path, clock=clock, databases=databases)
+    opened = []
+
+    def open_it():
+        opened.append(opener())
+        return opened[-1]
+
+    yield open_it
+    for ledger in opened:
+        ledger.close()
+
+
+@pytest.fixture
+def ledger(open_same):
+    return open_same()
 
 
 def grant(ledger, job_id="a", holder="w1"):
@@ -79,6 +94,14 @@ def test_a_job_is_granted_once_at_a_time_with_a_growing_fence(ledger, clock):
     second = grant(ledger, holder="w2")
     assert second.fence > first.fence
     assert (second.attempts, second.losses, second.failures) == (2, 1, 0)
+
+
+def test_an_id_is_granted_only_for_the_work_that_was_recorded(ledger):
+    ledger.record([entry("a"), entry("b")])
+    answers = ledger.claim(["a", "b"], "w1", LEASE_MS, ["sm3:other", "sm3:1"])
+    assert answers[0] is Refusal.CONFLICT
+    assert answers[1].job_id == "b"
+    assert state(ledger) is State.QUEUED
 
 
 def test_the_fence_grows_although_the_clock_goes_back(ledger, clock):
@@ -298,6 +321,47 @@ def test_the_census_counts_every_job_once(ledger):
     assert ledger.census() == dict.fromkeys(State, 1)
 
 
+def test_the_pulse_tells_since_when_work_waits_and_when_some_last_ended(ledger, clock):
+    assert (ledger.pulse().due_ms, ledger.pulse().ended_ms) == (0, 0)
+    ledger.record([entry("a")])
+    due = clock.now
+    clock.pass_ms(5)
+    ledger.record([entry("b", lane="bulk"), entry("c")])
+    assert (ledger.pulse().now_ms, ledger.pulse().due_ms, ledger.pulse().ended_ms) == (clock.now, due, 0)
+    ledger.retry([Retry(grant(ledger, "a"), 1000, "x")])
+    assert ledger.pulse().due_ms == due + 5
+    clock.pass_ms(1)
+    ledger.bury([Burial(grant(ledger, "b"), State.DEAD, "x", "")])
+    assert ledger.pulse().ended_ms == clock.now
+    ledger.commit([(grant(ledger, "c"), "r")])
+    assert ledger.pulse().due_ms == due + 1005
+
+
+def test_a_job_that_waits_for_its_turn_is_not_due(ledger, clock):
+    ledger.record([entry("a"), entry("b")])
+    for _ in range(RULES.max_losses):
+        ledger.claim(["a", "b"], "w", LEASE_MS)
+        clock.pass_ms(LEASE_MS)
+        ledger.sweep(RULES)
+    grant(ledger, "a")
+    assert ledger.pulse().due_ms == 0
+
+
+def test_states_are_told_without_the_rest(ledger):
+    ledger.record([entry("a"), entry("b")])
+    grant(ledger, "b")
+    assert ledger.states(["b", "x", "a"]) == [State.CLAIMED, None, State.QUEUED]
+    assert ledger.states([]) == []
+
+
+def test_any_text_can_be_a_reason(ledger):
+    ledger.record([entry("a")])
+    ledger.bury([Burial(grant(ledger), State.DEAD, "x", "nul \0, quote \" ' and 票")])
+    reason = ledger.look(["a"])[0].reason
+    assert reason.startswith("nul ")
+    assert reason.endswith(""", quote " ' and 票""")
+
+
 def test_jobs_of_a_state_come_in_pages(ledger, clock):
     for number in range(7):
         clock.pass_ms(1)
@@ -323,24 +387,56 @@ def test_a_nonce_is_spent_once(ledger):
     assert ledger.spent(["n", "m", "o"]) == [True, True, False]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_of_many_claims_at_once_one_is_granted(kind, server, tmp_path, clock):
-    shared = make_ledger(kind, server=server, folder=tmp_path, clock=clock)
-    names = [f"j{number}" for number in range(40)]
-    shared.record([entry(name) for name in names])
-    granted, barrier = [], threading.Barrier(8)
+def run_at_once(work, arguments):
+    """Run a function in a thread for each argument, all at the same moment, and return what each gave."""
+    barrier = threading.Barrier(len(arguments))
 
-    def claim(holder):
+    def begin(argument):
         barrier.wait()
-        for name in names:
-            granted.extend(each for each in shared.claim([name], holder, LEASE_MS) if isinstance(each, Grant))
+        return work(argument)
 
-    threads = [threading.Thread(target=claim, args=(f"w{number}",)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(len(arguments)) as threads:
+        return list(threads.map(begin, arguments))
+
+
+def test_of_many_claims_at_once_one_is_granted(open_same):
+    names = [f"j{number}" for number in range(40)]
+    ledgers = [open_same() for _ in range(6)]
+    ledgers[0].record([entry(name) for name in names])
+
+    def claim(number):
+        order = names if number % 2 else names[::-1]
+        parts = [order[:20], order[20:]]
+        return [each for part in parts for each in ledgers[number].claim(part, f"w{number}", LEASE_MS)]
+
+    granted = [each for part in run_at_once(claim, range(6)) for each in part if isinstance(each, Grant)]
     assert sorted(each.job_id for each in granted) == sorted(names)
+
+
+def test_of_many_records_at_once_one_is_new(open_same):
+    names = [f"j{number}" for number in range(40)]
+    ledgers = [open_same() for _ in range(6)]
+
+    def record(number):
+        order = names if number % 2 else names[::-1]
+        return ledgers[number].record([entry(name, digest=f"sm3:{number // 2}") for name in order])
+
+    answers = [each for part in run_at_once(record, range(6)) for each in part]
+    assert answers.count(Recorded.NEW) == len(names)
+    # Of six who write, two bring the same work.
+    assert answers.count(Recorded.KNOWN) == len(names)
+
+
+def test_of_many_sweepers_at_once_one_finds_a_job(open_same, clock):
+    names = [f"j{number}" for number in range(60)]
+    ledgers = [open_same() for _ in range(4)]
+    ledgers[0].record([entry(name) for name in names])
+    ledgers[0].claim(names[:30], "w", LEASE_MS)
+    clock.pass_ms(STALE_MS)
+    rules = replace(RULES, idle_lanes=("issue",))
+    swept = run_at_once(lambda number: ledgers[number].sweep(rules), range(4))
+    found = [name for each in swept for name in ids((*each.alone, *each.together))]
+    assert sorted(found) == sorted(names)
 
 
 def test_time_is_the_servers_and_no_clients(server, monkeypatch):

@@ -150,6 +150,7 @@ function operations.claim()
   for i, id in ipairs(args.job_ids) do
     local job = peek(id)
     if not job then answers[i] = 'unknown'
+    elseif args.digests[i] and args.digests[i] ~= job.digest then answers[i] = 'conflict'
     elseif ENDED[job.state] then answers[i] = 'ended'
     elseif job.state == 'claimed' or job.at_ms == PARKED then answers[i] = 'held'
     else
@@ -238,6 +239,7 @@ function operations.sweep()
   for _, id in ipairs(redis.call('ZRANGE', place('claimed'), '-inf', now, 'BYSCORE', 'LIMIT', 0, rules.limit)) do
     lose(id, peek(id), rules, alone, condemned)
   end
+  release_suspect(alone)
   republish_stale(rules, together)
   return { alone = alone, together = together, condemned = condemned }
 end
@@ -245,6 +247,12 @@ end
 function operations.look()
   local answers = {}
   for i, id in ipairs(args.job_ids) do answers[i] = read(id) or false end
+  return answers
+end
+
+function operations.states()
+  local answers = {}
+  for i, id in ipairs(args.job_ids) do answers[i] = redis.call('HGET', job_key(id), 'state') end
   return answers
 end
 
@@ -275,6 +283,18 @@ function operations.census()
     counts[state] = redis.call('ZCARD', place(state))
   end
   return counts
+end
+
+function operations.pulse()
+  local due, ended = 0, 0
+  for _, name in ipairs(queues()) do
+    local first = redis.call('ZRANGE', name, 0, 0, 'WITHSCORES')[2]
+    if first and tonumber(first) < PARKED and (due == 0 or tonumber(first) < due) then due = tonumber(first) end
+  end
+  for _, state in ipairs({ 'done', 'refused', 'dead' }) do
+    ended = math.max(ended, tonumber(redis.call('ZRANGE', place(state), -1, -1, 'WITHSCORES')[2] or 0))
+  end
+  return { now_ms = now, due_ms = due, ended_ms = ended }
 end
 
 function operations.replay()

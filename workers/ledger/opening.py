@@ -9,17 +9,20 @@ from render.errors import ConfigError
 from workers.ledger.protocol import Ledger
 
 _REDIS_SCHEMES = frozenset({"redis", "rediss", "unix", "redis+socket"})
+_POSTGRES_SCHEMES = frozenset({"postgres", "postgresql"})
 
 
 def open_ledger(url: str, *, timeout_s: float = 15.0) -> Ledger:
     """Return the ledger at an address; Redis is connected to at the first operation.
 
     Args:
-        url: ``redis://…``, ``rediss://…``, ``unix:///socket``, ``redis+socket:///socket``, or ``sqlite:///file``.
+        url: ``redis://…``, ``rediss://…``, ``unix:///socket``, ``redis+socket:///socket``, ``sqlite:///file``,
+            or ``postgresql://…``.
         timeout_s: how long an answer may take.
 
     Raises:
-        ConfigError: an unknown scheme, or a file that cannot be opened.
+        ConfigError: an unknown scheme, a missing library, or a file that cannot be opened.
+        LedgerUnavailable: the tables cannot be made where there are none.
     """
     scheme = urlsplit(url).scheme
     if scheme in _REDIS_SCHEMES:
@@ -31,10 +34,25 @@ def open_ledger(url: str, *, timeout_s: float = 15.0) -> Ledger:
         from workers.ledger.sqlite import SqliteDatabase
 
         return SqlLedger(SqliteDatabase(_sqlite_path(url), timeout_s=timeout_s))
+    if scheme in _POSTGRES_SCHEMES:
+        return _open_postgres(url, timeout_s)
     raise ConfigError(
         f"no ledger is known for the scheme {scheme!r}.",
-        hint="Set KAIPIAO_LEDGER to redis://host:6379/0 or sqlite:////absolute/path.db.",
+        hint="Set KAIPIAO_LEDGER to redis://host:6379/0, sqlite:////absolute/path.db or postgresql://host/database.",
     )
+
+
+def _open_postgres(url: str, timeout_s: float) -> Ledger:
+    try:
+        from workers.ledger.postgres import PostgresDatabase
+    except ImportError as error:
+        raise ConfigError(
+            "KAIPIAO_LEDGER names PostgreSQL, but psycopg is not installed.",
+            hint="Install the extra: pip install 'kaipiao[postgres]'.",
+        ) from error
+    from workers.ledger.sql_ledger import SqlLedger
+
+    return SqlLedger(PostgresDatabase(url, timeout_s=timeout_s))
 
 
 def can_hold_a_ledger(broker_url: str) -> bool:

@@ -40,11 +40,12 @@ class Recorded(StrEnum):
 
 
 class Refusal(StrEnum):
-    """Why a job was not granted: somebody holds it, it has ended, or the ledger never heard of it."""
+    """Why a job was not granted: somebody holds it, it has ended, it is unknown, or its id stands for other work."""
 
     HELD = "held"
     ENDED = "ended"
     UNKNOWN = "unknown"
+    CONFLICT = "conflict"
 
 
 class Commitment(StrEnum):
@@ -178,14 +179,37 @@ class Swept:
     condemned: tuple[tuple[Grant, Record], ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """Whether work moves; times in milliseconds since 1970 by the ledger's clock, 0 = there is none.
+
+    Attributes:
+        due_ms: since when the queued job has been due that has waited longest; may lie in the future.
+        ended_ms: when a job was last done, refused or buried.
+    """
+
+    now_ms: int
+    due_ms: int
+    ended_ms: int
+
+
 class Ledger(Protocol):
     """Keeps the state of jobs. Every method raises ``LedgerUnavailable`` where the ledger is out of reach."""
 
     def record(self, entries: Sequence[Entry]) -> list[Recorded]:
         """Write jobs down as queued before they are published; an id that is known stays as it is."""
 
-    def claim(self, job_ids: Sequence[str], holder: str, lease_ms: int) -> list[Grant | Refusal]:
-        """Grant queued jobs to a holder for the length of a lease, and count an attempt of each."""
+    def claim(
+        self, job_ids: Sequence[str], holder: str, lease_ms: int, digests: Sequence[str] = ()
+    ) -> list[Grant | Refusal]:
+        """Grant queued jobs to a holder for the length of a lease, and count an attempt of each.
+
+        Args:
+            job_ids: the jobs.
+            holder: who asks.
+            lease_ms: for how long.
+            digests: what the holder takes the jobs to be, one for each; none = whatever was recorded.
+        """
 
     def renew(self, grants: Sequence[Grant], lease_ms: int) -> list[bool]:
         """Prolong leases; False = the grant no longer stands."""
@@ -211,11 +235,17 @@ class Ledger(Protocol):
     def look(self, job_ids: Sequence[str]) -> list[Record | None]:
         """Return what is known of jobs."""
 
+    def states(self, job_ids: Sequence[str]) -> list[State | None]:
+        """Return where jobs stand, for a fraction of what ``look`` costs; None = unknown."""
+
     def standing(self, state: State, limit: int, offset: int = 0) -> list[Record]:
         """Return jobs that stand in a state, those that have stood there longest first."""
 
     def census(self) -> Mapping[State, int]:
         """Return how many jobs stand in each state."""
+
+    def pulse(self) -> Pulse:
+        """Return since when work has been waiting, and when some last ended."""
 
     def replay(self, job_ids: Sequence[str]) -> list[Record | None]:
         """Queue dead jobs anew with no attempts counted; None = not dead. The caller publishes them."""

@@ -9,6 +9,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import msgspec
 import redis
+import redis.backoff
+import redis.retry
 
 from render.errors import ConfigError
 from workers.errors import LedgerUnavailable
@@ -17,6 +19,7 @@ from workers.ledger.protocol import (
     Commitment,
     Entry,
     Grant,
+    Pulse,
     Record,
     Recorded,
     Refusal,
@@ -66,9 +69,13 @@ class RedisLedger:
         lean = [{"job_id": each.job_id, "lane": each.lane, "digest": each.digest} for each in entries]
         return self._ask("record", list[Recorded], [each.message for each in entries], entries=lean)
 
-    def claim(self, job_ids: Sequence[str], holder: str, lease_ms: int) -> list[Grant | Refusal]:
+    def claim(
+        self, job_ids: Sequence[str], holder: str, lease_ms: int, digests: Sequence[str] = ()
+    ) -> list[Grant | Refusal]:
         """Grant queued jobs to a holder for the length of a lease, and count an attempt of each."""
-        return self._ask("claim", list[Grant | Refusal], job_ids=job_ids, holder=holder, lease_ms=lease_ms)
+        return self._ask(
+            "claim", list[Grant | Refusal], job_ids=job_ids, holder=holder, lease_ms=lease_ms, digests=digests
+        )
 
     def renew(self, grants: Sequence[Grant], lease_ms: int) -> list[bool]:
         """Prolong leases; False = the grant no longer stands."""
@@ -103,6 +110,11 @@ class RedisLedger:
         """Return what is known of jobs."""
         return _or_none(self._ask("look", list[Record | bool], job_ids=job_ids))
 
+    def states(self, job_ids: Sequence[str]) -> list[State | None]:
+        """Return where jobs stand, for a fraction of what ``look`` costs; None = unknown."""
+        answers = self._ask("states", list[State | bool], job_ids=job_ids)
+        return [answer if isinstance(answer, State) else None for answer in answers]
+
     def standing(self, state: State, limit: int, offset: int = 0) -> list[Record]:
         """Return jobs that stand in a state, those that have stood there longest first."""
         return self._ask("standing", list[Record], state=state, limit=limit, offset=offset)
@@ -110,6 +122,10 @@ class RedisLedger:
     def census(self) -> Mapping[State, int]:
         """Return how many jobs stand in each state."""
         return self._ask("census", dict[State, int])
+
+    def pulse(self) -> Pulse:
+        """Return since when work has been waiting, and when some last ended."""
+        return self._ask("pulse", Pulse)
 
     def replay(self, job_ids: Sequence[str]) -> list[Record | None]:
         """Queue dead jobs anew with no attempts counted; None = not dead. The caller publishes them."""
@@ -157,7 +173,8 @@ def _source() -> str:
 
 def _connect(url: str, timeout_s: float) -> redis.Redis:
     parts = urlsplit(url)
-    options: dict[str, Any] = {"socket_timeout": timeout_s}
+    # Once more, since a connection that has been idle may be gone; what fails twice is the caller's to try again.
+    options: dict[str, Any] = {"socket_timeout": timeout_s, "retry": redis.retry.Retry(redis.backoff.NoBackoff(), 1)}
     try:
         if parts.scheme in {"redis+socket", "unix"}:
             database = int(parse_qs(parts.query).get("virtual_host", ["0"])[0])

@@ -1,15 +1,18 @@
-"""The ledger in SQL: every operation is one transaction that reads rows, changes them and writes them back.
+"""The ledger in SQL: each operation is one transaction that locks rows, changes them in memory and writes them back.
 
-What differs between databases (how a transaction keeps others out, parameters, the clock) is a :class:`Database`.
+What differs between databases (locks, lists as parameters, the clock) is a :class:`Database`. How many statements an
+operation takes does not depend on the number of its jobs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import fields, replace
+from itertools import zip_longest
 from typing import Any, Protocol
 
+from workers.ledger.batch import Batch, fresh
 from workers.ledger.protocol import (
     MOST_DOUBLINGS,
     OPEN,
@@ -18,6 +21,7 @@ from workers.ledger.protocol import (
     Commitment,
     Entry,
     Grant,
+    Pulse,
     Record,
     Recorded,
     Refusal,
@@ -28,10 +32,17 @@ from workers.ledger.protocol import (
 )
 
 COLUMNS = tuple(item.name for item in fields(Record))
+_FINISHED = (State.DONE, State.REFUSED, State.DEAD)
 _PRUNED = (State.DONE, State.REFUSED, State.DROPPED)
 _SELECT = f"SELECT {', '.join(COLUMNS)} FROM jobs"  # noqa: S608 names of fields
-_INSERT = f"INSERT INTO jobs ({', '.join(COLUMNS)}) VALUES ({', '.join('?' for _ in COLUMNS)})"  # noqa: S608
-_CHANGED = COLUMNS[1:]
+# Messages are the bulk of a row, and most operations need none.
+_SELECT_LEAN = _SELECT.replace("message", "''")
+_INSERT = f"INSERT INTO jobs ({', '.join(COLUMNS)}) VALUES"
+_ROW = f"({', '.join('?' for _ in COLUMNS)})"
+_ROWS_A_STATEMENT = 200
+# All who claim from a lane write its row, so they do it only when it has fallen so far behind.
+_MARK_STEP_MS = 500
+_CHANGED = tuple(name for name in COLUMNS if name not in {"job_id", "lane", "digest", "message", "created_ms"})
 _UPDATE = f"UPDATE jobs SET {', '.join(f'{name} = ?' for name in _CHANGED)} WHERE job_id = ?"  # noqa: S608
 
 SCHEMA = (
@@ -54,13 +65,33 @@ Rows = list[tuple[Any, ...]]
 
 
 class Database(Protocol):
-    """A connection whose transactions run one after the other."""
+    """A connection.
 
-    def transaction(self) -> AbstractContextManager[int]:
-        """Begin a transaction, give the time in milliseconds, and commit or roll back at the end."""
+    Attributes:
+        row_lock: follows a SELECT whose rows others shall not change before the transaction ends.
+        free_row_lock: the same, passing over rows that others have locked.
+        member: follows a column's name: it is an element of a list, which :meth:`elements` makes a parameter.
+    """
+
+    row_lock: str
+    free_row_lock: str
+    member: str
+
+    def transaction(self, *, alone: bool = False) -> AbstractContextManager[int]:
+        """Begin a transaction, give the time in milliseconds, and commit or roll back at the end.
+
+        Args:
+            alone: no other transaction that asks for this runs at the same time.
+        """
 
     def execute(self, statement: str, parameters: Sequence[object] = ()) -> Rows:
         """Execute a statement with ``?`` for parameters and return its rows."""
+
+    def execute_many(self, statement: str, rows: Sequence[Sequence[object]]) -> None:
+        """Execute a statement once for each row of parameters, in few exchanges."""
+
+    def elements(self, values: Sequence[str]) -> object:
+        """Return a list as one parameter."""
 
     def close(self) -> None:
         """Close the connection."""
@@ -71,65 +102,74 @@ class SqlLedger:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        with database.transaction():
+        with database.transaction(alone=True):
             for statement in SCHEMA:
                 database.execute(statement)
 
     def record(self, entries: Sequence[Entry]) -> list[Recorded]:
         """Write jobs down as queued before they are published; an id that is known stays as it is."""
-        answers = []
+        if not entries:
+            return []
         with self._database.transaction() as now:
-            for lane in {entry.lane for entry in entries}:
-                self._execute("INSERT INTO lanes (lane, claimed_ms) VALUES (?, 0) ON CONFLICT DO NOTHING", lane)
+            self._add_lanes({entry.lane for entry in entries})
+            first: dict[str, Entry] = {}
             for entry in entries:
-                known = self._find(entry.job_id)
-                if known is None:
-                    self._insert(_fresh(entry, now))
-                    answers.append(Recorded.NEW)
-                elif known.digest != entry.digest:
-                    answers.append(Recorded.CONFLICT)
-                else:
-                    answers.append(Recorded.KNOWN if known.state in OPEN else Recorded.ENDED)
+                first.setdefault(entry.job_id, entry)
+            # In order of their ids, so that two who write the same ones wait for each other instead of for ever.
+            new = self._insert([fresh(first[job_id], now) for job_id in sorted(first)])
+            known = {job.job_id: job for job in self._select([name for name in first if name not in new])}
+        known |= {job_id: fresh(first[job_id], 0) for job_id in new}
+        answers = []
+        for entry in entries:
+            if entry.job_id in new and first[entry.job_id] is entry:
+                answers.append(Recorded.NEW)
+            elif known[entry.job_id].digest != entry.digest:
+                answers.append(Recorded.CONFLICT)
+            else:
+                answers.append(Recorded.KNOWN if known[entry.job_id].state in OPEN else Recorded.ENDED)
         return answers
 
-    def claim(self, job_ids: Sequence[str], holder: str, lease_ms: int) -> list[Grant | Refusal]:
+    def claim(
+        self, job_ids: Sequence[str], holder: str, lease_ms: int, digests: Sequence[str] = ()
+    ) -> list[Grant | Refusal]:
         """Grant queued jobs to a holder for the length of a lease, and count an attempt of each."""
         answers: list[Grant | Refusal] = []
-        with self._database.transaction() as now:
-            for job_id in job_ids:
-                job = self._find(job_id)
+        latest: dict[str, int] = {}
+        with self._changing(job_ids) as batch:
+            for job_id, digest in zip_longest(job_ids, digests, fillvalue=""):
+                job = batch.jobs.get(job_id)
                 if job is None:
                     answers.append(Refusal.UNKNOWN)
+                elif digest not in ("", job.digest):
+                    answers.append(Refusal.CONFLICT)
                 elif job.state not in OPEN:
                     answers.append(Refusal.ENDED)
                 elif job.state is State.CLAIMED or job.at_ms == PARKED_MS:
                     answers.append(Refusal.HELD)
                 else:
-                    self._execute(
-                        "UPDATE lanes SET claimed_ms = ? WHERE lane = ? AND claimed_ms < ?",
-                        job.published_ms, job.lane, job.published_ms,
-                    )  # fmt: skip
-                    answers.append(self._grant(replace(job, attempts=job.attempts + 1), holder, lease_ms, now))
+                    latest[job.lane] = max(job.published_ms, latest.get(job.lane, 0))
+                    answers.append(batch.grant(replace(job, attempts=job.attempts + 1), holder, lease_ms))
+            self._mark_lanes(latest)
         return answers
 
     def renew(self, grants: Sequence[Grant], lease_ms: int) -> list[bool]:
         """Prolong leases; False = the grant no longer stands."""
-        with self._database.transaction() as now:
-            standing = [self._held(grant) for grant in grants]
+        with self._changing([grant.job_id for grant in grants]) as batch:
+            standing = [batch.held(grant) for grant in grants]
             for job in standing:
                 if job is not None:
-                    self._save(replace(job, at_ms=now + lease_ms))
+                    batch.save(replace(job, at_ms=batch.now + lease_ms))
         return [job is not None for job in standing]
 
     def commit(self, done: Sequence[tuple[Grant, str]]) -> list[Commitment]:
         """End jobs as done by the receipts with these keys, where the grant still stands."""
         answers = []
-        with self._database.transaction() as now:
+        with self._changing([grant.job_id for grant, _ in done]) as batch:
             for grant, receipt in done:
-                job = self._find(grant.job_id)
+                job = batch.jobs.get(grant.job_id)
                 is_last = job is not None and (job.fence, job.holder) == (grant.fence, grant.holder)
                 if job is not None and is_last and job.state is State.CLAIMED:
-                    self._end(replace(job, receipt=receipt), State.DONE, now)
+                    batch.end(replace(job, receipt=receipt), State.DONE)
                     answers.append(Commitment.COMMITTED)
                 elif job is not None and is_last and job.state is State.DONE:
                     answers.append(Commitment.ALREADY)
@@ -140,51 +180,63 @@ class SqlLedger:
     def retry(self, retries: Sequence[Retry]) -> list[bool]:
         """Queue jobs again after a failed attempt; False = the grant no longer stands."""
         answers = []
-        with self._database.transaction() as now:
+        with self._changing([each.grant.job_id for each in retries]) as batch:
             for each in retries:
-                job = self._held(each.grant)
+                job = batch.held(each.grant)
                 if job is not None:
-                    self._publish(replace(job, code=each.code), now, each.delay_ms)
+                    batch.publish(replace(job, code=each.code), each.delay_ms)
                 answers.append(job is not None)
         return answers
 
     def bury(self, burials: Sequence[Burial]) -> list[bool]:
         """End jobs without outputs; False = the grant no longer stands."""
         answers = []
-        with self._database.transaction() as now:
+        with self._changing([each.grant.job_id for each in burials]) as batch:
             for each in burials:
-                job = self._held(each.grant)
+                job = batch.held(each.grant)
                 if job is not None:
-                    self._end(replace(job, code=each.code, reason=each.reason), each.state, now)
+                    # PostgreSQL has no NUL in its texts.
+                    reason = each.reason.replace("\0", "\ufffd")
+                    batch.end(replace(job, code=each.code, reason=reason), each.state)
                 answers.append(job is not None)
         return answers
 
     def give_back(self, job_ids: Sequence[str], holder: str) -> list[bool]:
         """Queue jobs of a holder who stops before the work is done: that was no attempt."""
-        with self._database.transaction() as now:
-            jobs = [self._held_by(job_id, holder) for job_id in job_ids]
+        with self._changing(job_ids) as batch:
+            jobs = [batch.held_by(job_id, holder) for job_id in job_ids]
             for job in jobs:
                 if job is not None:
-                    self._publish(replace(job, attempts=job.attempts - 1), now)
+                    batch.publish(replace(job, attempts=job.attempts - 1))
         return [job is not None for job in jobs]
 
     def lose(self, job_ids: Sequence[str], holder: str, rules: SweepRules) -> Swept:
         """Treat jobs of a holder who is known to be dead as if their leases had ended."""
-        with self._database.transaction() as now:
-            jobs = [job for job in (self._held_by(job_id, holder) for job_id in job_ids) if job is not None]
-            return self._take_back(jobs, rules, now)
+        with self._database.transaction(alone=True) as now:
+            batch = Batch(now, self._select(job_ids, lock=self._database.row_lock, lean=False))
+            jobs = [job for job in (batch.held_by(job_id, holder) for job_id in job_ids) if job is not None]
+            return self._take_back(batch, jobs, rules)
 
     def sweep(self, rules: SweepRules) -> Swept:
         """Queue again what was lost, and grant what was lost too often to the sweeper."""
-        with self._database.transaction() as now:
-            found = self._jobs("WHERE state = 'claimed' AND at_ms <= ? ORDER BY at_ms LIMIT ?", now, rules.limit)
-            swept = self._take_back(found, rules, now)
+        with self._database.transaction(alone=True) as now:
+            expired = f"WHERE state = 'claimed' AND at_ms <= ? ORDER BY at_ms LIMIT ?{self._database.free_row_lock}"
+            batch = Batch(now, self._jobs(expired, now, rules.limit))
+            swept = self._take_back(batch, list(batch.jobs.values()), rules)
             return replace(swept, together=tuple(self._republish_stale(rules, now)))
 
     def look(self, job_ids: Sequence[str]) -> list[Record | None]:
         """Return what is known of jobs."""
         with self._database.transaction():
-            return [self._find(job_id) for job_id in job_ids]
+            found = {job.job_id: job for job in self._select(job_ids, lean=False)}
+        return [found.get(job_id) for job_id in job_ids]
+
+    def states(self, job_ids: Sequence[str]) -> list[State | None]:
+        """Return where jobs stand, for a fraction of what ``look`` costs; None = unknown."""
+        statement = f"SELECT job_id, state FROM jobs WHERE job_id {self._database.member}"  # noqa: S608 no values
+        with self._database.transaction():
+            found: dict[str, str] = dict(self._execute(statement, self._database.elements(job_ids)))
+        return [State(found[job_id]) if job_id in found else None for job_id in job_ids]
 
     def standing(self, state: State, limit: int, offset: int = 0) -> list[Record]:
         """Return jobs that stand in a state, those that have stood there longest first."""
@@ -197,42 +249,45 @@ class SqlLedger:
             counts: dict[str, int] = dict(self._execute("SELECT state, count(*) FROM jobs GROUP BY state"))
         return {state: counts.get(state.value, 0) for state in State}
 
+    def pulse(self) -> Pulse:
+        """Return since when work has been waiting, and when some last ended."""
+        with self._database.transaction() as now:
+            due = "SELECT min(at_ms) FROM jobs WHERE state = 'queued' AND at_ms < ?"
+            ended = "SELECT max(at_ms) FROM jobs WHERE state = ?"
+            last = max(self._execute(ended, state.value)[0][0] or 0 for state in _FINISHED)
+            return Pulse(now_ms=now, due_ms=self._execute(due, PARKED_MS)[0][0] or 0, ended_ms=last)
+
     def replay(self, job_ids: Sequence[str]) -> list[Record | None]:
         """Queue dead jobs anew with no attempts counted; None = not dead. The caller publishes them."""
         answers: list[Record | None] = []
-        with self._database.transaction() as now:
+        with self._changing(job_ids, lean=False) as batch:
             for job_id in job_ids:
-                job = self._find(job_id)
+                job = batch.jobs.get(job_id)
                 is_dead = job is not None and job.state is State.DEAD
                 cleared = replace(job, attempts=0, losses=0, republished=0) if job and is_dead else None
-                answers.append(self._publish(cleared, now) if cleared else None)
+                answers.append(batch.publish(cleared) if cleared else None)
         return answers
 
     def drop(self, job_ids: Sequence[str]) -> list[bool]:
         """Take dead jobs off the desk for good; False = not dead."""
         answers = []
-        with self._database.transaction() as now:
+        with self._changing(job_ids) as batch:
             for job_id in job_ids:
-                job = self._find(job_id)
+                job = batch.jobs.get(job_id)
                 is_dead = job is not None and job.state is State.DEAD
                 if job is not None and is_dead:
-                    self._end(job, State.DROPPED, now)
+                    batch.end(job, State.DROPPED)
                 answers.append(is_dead)
         return answers
 
     def prune(self, keep_ms: int, limit: int = 1000) -> int:
         """Forget jobs that were done, refused or dropped longer ago than this; return how many."""
-        with self._database.transaction() as now:
-            old: list[Record] = []
+        old: list[tuple[str]] = []
+        with self._database.transaction(alone=True) as now:
+            statement = "SELECT job_id FROM jobs WHERE state = ? AND at_ms <= ? ORDER BY at_ms LIMIT ?"
             for state in _PRUNED:
-                old += self._jobs(
-                    "WHERE state = ? AND at_ms <= ? ORDER BY at_ms LIMIT ?",
-                    state.value,
-                    now - keep_ms,
-                    limit - len(old),
-                )
-            for job in old:
-                self._execute("DELETE FROM jobs WHERE job_id = ?", job.job_id)
+                old += self._execute(statement, state.value, now - keep_ms, limit - len(old))
+            self._database.execute_many("DELETE FROM jobs WHERE job_id = ?", old)
         return len(old)
 
     def spend(self, nonces: Sequence[str], keep_ms: int) -> list[bool]:
@@ -241,17 +296,16 @@ class SqlLedger:
         with self._database.transaction() as now:
             self._execute("DELETE FROM nonces WHERE until_ms <= ?", now)
             for nonce in nonces:
-                is_spent = bool(self._execute("SELECT 1 FROM nonces WHERE nonce = ?", nonce))
-                if not is_spent:
-                    self._execute("INSERT INTO nonces (nonce, until_ms) VALUES (?, ?)", nonce, now + keep_ms)
-                answers.append(not is_spent)
+                statement = "INSERT INTO nonces (nonce, until_ms) VALUES (?, ?) ON CONFLICT DO NOTHING RETURNING 1"
+                answers.append(bool(self._execute(statement, nonce, now + keep_ms)))
         return answers
 
     def spent(self, nonces: Sequence[str]) -> list[bool]:
         """Tell which nonces were spent."""
+        statement = f"SELECT nonce FROM nonces WHERE nonce {self._database.member} AND until_ms > ?"  # noqa: S608
         with self._database.transaction() as now:
-            found = "SELECT 1 FROM nonces WHERE nonce = ? AND until_ms > ?"
-            return [bool(self._execute(found, nonce, now)) for nonce in nonces]
+            found = {row[0] for row in self._execute(statement, self._database.elements(nonces), now)}
+        return [nonce in found for nonce in nonces]
 
     def close(self) -> None:
         """Let go of connections."""
@@ -260,94 +314,93 @@ class SqlLedger:
     def _execute(self, statement: str, *parameters: object) -> Rows:
         return self._database.execute(statement, parameters)
 
-    def _jobs(self, condition: str, *parameters: object) -> list[Record]:
-        return [_record(row) for row in self._execute(f"{_SELECT} {condition}", *parameters)]
+    def _jobs(self, condition: str, *parameters: object, lean: bool = False) -> list[Record]:
+        return [_record(row) for row in self._execute(f"{_SELECT_LEAN if lean else _SELECT} {condition}", *parameters)]
 
-    def _find(self, job_id: str) -> Record | None:
-        found = self._jobs("WHERE job_id = ?", job_id)
-        return found[0] if found else None
+    def _select(self, job_ids: Sequence[str], *, lock: str = "", lean: bool = True) -> list[Record]:
+        condition = f"WHERE job_id {self._database.member} ORDER BY job_id{lock}"
+        return self._jobs(condition, self._database.elements(job_ids), lean=lean) if job_ids else []
 
-    def _held(self, grant: Grant) -> Record | None:
-        job = self._held_by(grant.job_id, grant.holder)
-        return job if job is not None and job.fence == grant.fence else None
+    @contextmanager
+    def _changing(self, job_ids: Sequence[str], *, lean: bool = True) -> Iterator[Batch]:
+        with self._database.transaction() as now:
+            batch = Batch(now, self._select(job_ids, lock=self._database.row_lock, lean=lean))
+            yield batch
+            self._write(batch)
 
-    def _held_by(self, job_id: str, holder: str) -> Record | None:
-        job = self._find(job_id)
-        return job if job is not None and job.state is State.CLAIMED and job.holder == holder else None
+    def _write(self, batch: Batch) -> None:
+        rows = [[*(_value(job, name) for name in _CHANGED), job.job_id] for job in batch.changed.values()]
+        self._database.execute_many(_UPDATE, rows)
+        ended = [(job_id,) for job_id in batch.ended]
+        self._database.execute_many("UPDATE jobs SET message = '' WHERE job_id = ? AND state <> 'dead'", ended)
+        self._database.execute_many("DELETE FROM suspects WHERE job_id = ?", ended)
 
-    def _insert(self, job: Record) -> None:
-        self._execute(_INSERT, *(_value(job, name) for name in COLUMNS))
+    def _insert(self, jobs: Sequence[Record]) -> set[str]:
+        """Insert jobs and return the ids of those that were not there."""
+        new: set[str] = set()
+        for start in range(0, len(jobs), _ROWS_A_STATEMENT):
+            part = jobs[start : start + _ROWS_A_STATEMENT]
+            rows = ", ".join([_ROW] * len(part))
+            values = [_value(job, name) for job in part for name in COLUMNS]
+            new |= {
+                row[0] for row in self._execute(f"{_INSERT} {rows} ON CONFLICT DO NOTHING RETURNING job_id", *values)
+            }
+        return new
 
-    def _save(self, job: Record) -> Record:
-        self._execute(_UPDATE, *(_value(job, name) for name in _CHANGED), job.job_id)
-        return job
+    def _add_lanes(self, lanes: Iterable[str]) -> None:
+        known = {row[0] for row in self._execute("SELECT lane FROM lanes")}
+        rows = [(lane,) for lane in sorted(set(lanes) - known)]
+        self._database.execute_many("INSERT INTO lanes (lane, claimed_ms) VALUES (?, 0) ON CONFLICT DO NOTHING", rows)
 
-    def _grant(self, job: Record, holder: str, lease_ms: int, now: int) -> Grant:
-        fence = max(job.fence + 1, now)
-        self._save(
-            replace(job, state=State.CLAIMED, fence=fence, holder=holder, at_ms=now + lease_ms, changed_ms=now)
-        )  # fmt: skip
-        return Grant(job.job_id, fence, holder, job.attempts, job.losses)
+    def _mark_lanes(self, latest: Mapping[str, int]) -> None:
+        statement = "UPDATE lanes SET claimed_ms = ? WHERE lane = ? AND claimed_ms <= ?"
+        self._database.execute_many(statement, [(ms, lane, ms - _MARK_STEP_MS) for lane, ms in sorted(latest.items())])
 
-    def _publish(self, job: Record, now: int, delay_ms: int = 0) -> Record:
-        return self._save(
-            replace(job, state=State.QUEUED, at_ms=now + delay_ms, published_ms=now, changed_ms=now)
-        )  # fmt: skip
-
-    def _end(self, job: Record, state: State, now: int) -> None:
-        message = job.message if state is State.DEAD else ""
-        self._save(replace(job, state=state, at_ms=now, changed_ms=now, message=message))
-        self._execute("DELETE FROM suspects WHERE job_id = ?", job.job_id)
-
-    def _take_back(self, jobs: Iterable[Record], rules: SweepRules, now: int) -> Swept:
+    def _take_back(self, batch: Batch, jobs: Iterable[Record], rules: SweepRules) -> Swept:
         """Decide about jobs whose holder was lost: to be published at once, parked for a last chance, or condemned."""
         alone: list[Record] = []
         condemned: list[tuple[Grant, Record]] = []
+        suspects: list[tuple[str]] = []
         for before in jobs:
             job = replace(before, losses=before.losses + 1)
             if job.losses > rules.max_losses:
-                condemned.append((self._grant(job, rules.holder, rules.lease_ms, now), job))
+                condemned.append((batch.grant(job, rules.holder, rules.lease_ms), job))
             elif job.losses == rules.max_losses:
-                self._execute("DELETE FROM suspects WHERE job_id = ?", job.job_id)
-                self._execute("INSERT INTO suspects (job_id, running) VALUES (?, 0)", job.job_id)
-                self._save(replace(job, state=State.QUEUED, at_ms=PARKED_MS, changed_ms=now))
+                suspects.append((job.job_id,))
+                batch.save(replace(job, state=State.QUEUED, at_ms=PARKED_MS, changed_ms=batch.now))
             else:
-                alone.append(self._publish(job, now))
-        return Swept(alone=(*alone, *self._release_suspect(now)), condemned=tuple(condemned))
+                alone.append(batch.publish(job))
+        self._write(batch)
+        park = "INSERT INTO suspects (job_id, running) VALUES (?, 0) ON CONFLICT (job_id) DO UPDATE SET running = 0"
+        self._database.execute_many(park, suspects)
+        return Swept(alone=(*alone, *self._release_suspect(batch.now)), condemned=tuple(condemned))
 
     def _release_suspect(self, now: int) -> list[Record]:
         """Let one job on its last chance run: two of them together would not show which of them kills."""
         if self._execute("SELECT 1 FROM suspects WHERE running = 1 LIMIT 1"):
             return []
-        waiting = self._jobs("WHERE job_id IN (SELECT job_id FROM suspects) ORDER BY changed_ms, job_id LIMIT 1")
-        for job in waiting:
-            self._execute("UPDATE suspects SET running = 1 WHERE job_id = ?", job.job_id)
-        return [self._publish(job, now) for job in waiting]
+        waiting = "WHERE job_id IN (SELECT job_id FROM suspects) ORDER BY changed_ms, job_id LIMIT 1"
+        batch = Batch(now, self._jobs(waiting))
+        released = [batch.publish(job) for job in batch.jobs.values()]
+        self._write(batch)
+        marked = [(job.job_id,) for job in released]
+        self._database.execute_many("UPDATE suspects SET running = 1 WHERE job_id = ?", marked)
+        return released
 
-    def _republish_stale(self, rules: SweepRules, now: int) -> Iterable[Record]:
-        for lane, claimed_ms in self._execute("SELECT lane, claimed_ms FROM lanes"):
+    def _republish_stale(self, rules: SweepRules, now: int) -> list[Record]:
+        published: list[Record] = []
+        for lane, claimed_ms in self._execute("SELECT lane, claimed_ms FROM lanes ORDER BY lane"):
             # Queues are in order: if a later message of the lane was taken, this one must have been as well.
             latest = now - rules.stale_ms
             latest = latest if lane in rules.idle_lanes else min(latest, claimed_ms)
-            condition = "WHERE state = 'queued' AND lane = ? AND at_ms <= ? ORDER BY at_ms LIMIT ?"
-            for job in self._jobs(condition, lane, latest, rules.limit):
+            stale = "WHERE state = 'queued' AND lane = ? AND at_ms <= ? ORDER BY at_ms LIMIT ?"
+            batch = Batch(now, self._jobs(stale + self._database.free_row_lock, lane, latest, rules.limit))
+            for job in list(batch.jobs.values()):
                 times = job.republished + 1
                 wait_ms = rules.stale_ms * (2 ** min(times, MOST_DOUBLINGS) - 1)
-                yield self._publish(replace(job, republished=times), now, wait_ms)
-
-
-def _fresh(entry: Entry, now: int) -> Record:
-    return Record(
-        job_id=entry.job_id,
-        state=State.QUEUED,
-        lane=entry.lane,
-        digest=entry.digest,
-        message=entry.message,
-        at_ms=now,
-        published_ms=now,
-        created_ms=now,
-        changed_ms=now,
-    )
+                published.append(batch.publish(replace(job, republished=times), wait_ms))
+            self._write(batch)
+        return published
 
 
 def _value(job: Record, name: str) -> object:

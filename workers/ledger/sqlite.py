@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
 import time
@@ -26,6 +27,10 @@ class SqliteDatabase:
         ConfigError: the file cannot be opened or is no database.
     """
 
+    # A transaction that writes keeps all others out as it is.
+    row_lock = free_row_lock = ""
+    member = "IN (SELECT value FROM json_each(?))"
+
     def __init__(self, path: Path, *, timeout_s: float = 15.0, clock: Callable[[], int] | None = None) -> None:
         self._clock = clock or (lambda: time.time_ns() // 1_000_000)
         # The heartbeat's thread and the main thread take the connection in turns.
@@ -40,7 +45,7 @@ class SqliteDatabase:
             raise ConfigError(f"the ledger cannot be opened: {error}.", hint="Check KAIPIAO_LEDGER.") from error
 
     @contextmanager
-    def transaction(self) -> Iterator[int]:
+    def transaction(self, *, alone: bool = False) -> Iterator[int]:  # noqa: ARG002 every transaction is alone
         """Begin a transaction that keeps all other writers out, and give the time in milliseconds."""
         with self._lock:
             try:
@@ -63,6 +68,15 @@ class SqliteDatabase:
     def execute(self, statement: str, parameters: Sequence[object] = ()) -> Rows:
         """Execute a statement and return its rows."""
         return self._connection.execute(statement, parameters).fetchall()
+
+    def execute_many(self, statement: str, rows: Sequence[Sequence[object]]) -> None:
+        """Execute a statement once for each row of parameters."""
+        if rows:
+            self._connection.executemany(statement, rows)
+
+    def elements(self, values: Sequence[str]) -> str:
+        """Return a list as one parameter."""
+        return json.dumps(list(values))
 
     def close(self) -> None:
         """Close the file."""

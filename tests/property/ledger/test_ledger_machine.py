@@ -1,8 +1,8 @@
-"""The ledger between a broker that forgets, workers that die or freeze, and a clock that jumps: nothing is lost or doubled.
+"""The ledger between a broker that forgets, workers that die or freeze, and a clock that jumps.
 
-The machine keeps a queue of its own in place of the broker and workers that are only lists of grants, so that Hypothesis
-can take every step at every moment: between recording and publishing, between fetching and claiming, between sweeping
-and publishing again.
+The machine keeps a queue of its own in place of the broker, and workers that are only lists of grants, so that
+Hypothesis can take every step at every moment: between recording and publishing, between fetching and claiming, between
+sweeping and publishing again. Nothing may be lost or doubled.
 """
 
 import tempfile
@@ -12,9 +12,16 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
-from tests.workers.ledgers import LEASE_MS, RULES, STALE_MS, Clock, entry, make_ledger
+from tests.workers.ledgers import LEASE_MS, RULES, STALE_MS, Clock, entry, ledger_opener
 from workers.ledger.protocol import OPEN, PARKED_MS, Burial, Commitment, Grant, Retry, State
 
 LANES = ("issue", "bulk")
@@ -23,16 +30,15 @@ DAY_MS = 86_400_000
 
 
 class LedgerMachine(RuleBasedStateMachine):
-    """Jobs by number; ``kind`` and ``server`` are set by the test."""
+    """Jobs by number; the test sets what opens an empty ledger."""
 
-    kind = "sqlite"
-    server = ""
+    open_empty = None
 
     @initialize()
     def begin(self):
         self.folder = tempfile.TemporaryDirectory(prefix="kaipiao-")
         self.clock = Clock()
-        self.ledger = make_ledger(self.kind, server=self.server, folder=Path(self.folder.name), clock=self.clock)
+        self.ledger = self.open_empty(Path(self.folder.name), self.clock)
         self.lane_of = {}
         self.queue = []
         self.grants = []
@@ -228,10 +234,14 @@ class LedgerMachine(RuleBasedStateMachine):
         self.every_job_stands_somewhere_and_no_end_is_undone()
 
 
-@pytest.mark.parametrize(("kind", "examples"), [("valkey", 100), ("sqlite", 50)])
-def test_nothing_is_lost_or_doubled(kind, examples, server):
-    machine = type("Machine", (LedgerMachine,), {"kind": kind, "server": server})
-    machine.TestCase.settings = settings(max_examples=examples, stateful_step_count=40, deadline=None)
-    from hypothesis.stateful import run_state_machine_as_test
+@pytest.mark.parametrize(("kind", "examples"), [("valkey", 100), ("sqlite", 40), ("postgres", 12)])
+def test_nothing_is_lost_or_doubled(kind, examples, server, request):
+    databases = request.getfixturevalue("databases") if kind == "postgres" else None
 
-    run_state_machine_as_test(machine, settings=machine.TestCase.settings)
+    def open_empty(self, folder, clock):
+        return ledger_opener(kind, server=server, folder=folder, clock=clock, databases=databases)()
+
+    machine = type("Machine", (LedgerMachine,), {"open_empty": open_empty})
+    run_state_machine_as_test(
+        machine, settings=settings(max_examples=examples, stateful_step_count=40, deadline=None, database=None)
+    )
