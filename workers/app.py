@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+import uuid
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import cached_property
@@ -14,16 +15,17 @@ from kombu.entity import Queue
 from kombu.exceptions import ChannelError
 
 from render.errors import KaipiaoError
-from render.store.api import Store
 from workers.config import WorkerSettings
 from workers.engine import Engine, load_engine
 from workers.errors import EngineUnavailable
+from workers.lanes import order_strategy
 from workers.ledger.opening import open_ledger
 from workers.ledger.protocol import Ledger
 from workers.logging import configure_logging, pool_logger
-from workers.messages import LANES, Chunk, Lane, encode_message
+from workers.messages import LANES, Chunk, Lane
 from workers.records import Records
 from workers.recovery import Recovery
+from workers.safeguards import Safeguards
 from workers.sweeper import Sweeper
 
 RENDER_CHUNK = "kaipiao.render_chunk"
@@ -46,6 +48,7 @@ class PoolApp(Celery):  # type: ignore[misc]  # Celery is untyped
         self._engine: Engine | None = None
         self._engine_lock = threading.Lock()
         self._sweeper: Sweeper | None = None
+        self.safeguards = Safeguards(settings, lambda: self.ledger)
 
     def __reduce__(self) -> tuple[Callable[[WorkerSettings], PoolApp], tuple[WorkerSettings]]:
         """Travel to spawned children as settings alone."""
@@ -54,7 +57,7 @@ class PoolApp(Celery):  # type: ignore[misc]  # Celery is untyped
     @cached_property
     def records(self) -> Records:
         """Open the store, once a process."""
-        return Records(Store(self.settings.effective_store), lambda: datetime.now(UTC))
+        return Records(self.safeguards.store(), lambda: datetime.now(UTC))
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -84,22 +87,25 @@ class PoolApp(Celery):  # type: ignore[misc]  # Celery is untyped
         with self._engine_lock:
             if self._engine is None:
                 try:
-                    self._engine = load_engine(self.settings)
+                    self._engine = self.safeguards.engine(load_engine(self.settings))
                 except KaipiaoError as error:
                     raise EngineUnavailable(error.message, hint=error.hint) from error
             return self._engine
 
     def publish_chunks(self, chunks: Iterable[Chunk], *, countdown_s: float = 0.0) -> None:
-        """Publish chunks, many in one exchange with the broker.
+        """Publish chunks, many in one exchange with the broker, in envelopes where the pool has keys.
 
         Raises:
+            ConfigError: the keys cannot be read.
             kombu.exceptions.KombuError, OSError: the broker did not take them; some may have arrived nevertheless.
         """
         with self.producer_pool.acquire(block=True) as producer, producer.batch():
             for chunk in chunks:
+                message_id = uuid.uuid4().hex
                 self.send_task(
                     RENDER_CHUNK,
-                    args=(encode_message(chunk),),
+                    args=(self.safeguards.wrapped(chunk, task=RENDER_CHUNK, message_id=message_id),),
+                    task_id=message_id,
                     queue=queue_of(chunk.lane),
                     countdown=countdown_s or None,
                     producer=producer,
@@ -152,6 +158,8 @@ def create_app(settings: WorkerSettings) -> PoolApp:
 
     app = PoolApp(settings, set_as_current=True)
     app.conf.update(_celery_settings(settings))
+    options = _transport_options(settings) | {"queue_order_strategy": order_strategy(queue_of, app.safeguards.limits)}
+    app.conf.update(broker_transport_options=options)
     register_tasks(app)
     signals.setup_logging.connect(_keep_our_logging)
     signals.worker_process_init.connect(app.start_child)
@@ -173,7 +181,6 @@ def _celery_settings(settings: WorkerSettings) -> dict[str, Any]:
         # None = for ever. The default ends the worker after 100 attempts.
         "broker_connection_max_retries": None,
         "broker_connection_timeout": settings.broker_timeout_s,
-        "broker_transport_options": _transport_options(settings),
         # A message is acknowledged when its jobs are written down, not when it is delivered. What becomes of the jobs
         # of a dead child, the ledger decides (workers.request); Celery itself would repeat its message for ever.
         "task_acks_late": True,

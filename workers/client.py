@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,7 @@ from kombu.exceptions import KombuError
 from render.errors import BrokerError, ContentConflict, Fault, InputError
 from render.sign.sm3 import sm3_hex
 from render.store.api import Store, blob_key
-from workers.app import create_app
+from workers.app import PoolApp, create_app, queue_of
 from workers.broker import require_embedded
 from workers.config import WorkerSettings
 from workers.errors import LedgerUnavailable
@@ -114,12 +115,14 @@ class PoolClient:
 
         Raises:
             ContentConflict: ids that stand for other work, each a fault; the other jobs were published.
+            QueueFull: a queue takes no more; nothing was written down, and it says when to come again.
             LedgerUnavailable: some jobs may be written down; BrokerError: all are, and some may be published.
         """
         app = create_app(self.settings)
         try:
             with app.connection_for_write() as connection:
                 connection.ensure_connection(max_retries=1, timeout=self.settings.broker_timeout_s)
+            self._require_room(app, jobs)
             known = self._record(jobs)
             wanted = [job for job, each in zip(jobs, known, strict=True) if each in (Recorded.NEW, Recorded.KNOWN)]
             app.publish_chunks(self._chunks(wanted))
@@ -129,6 +132,7 @@ class PoolClient:
                 hint="Check KAIPIAO_BROKER_URL and that the broker runs, then submit again; nothing is rendered twice.",
             ) from error
         finally:
+            app.safeguards.close()
             app.close()
         self._refuse_conflicts([job for job, each in zip(jobs, known, strict=True) if each is Recorded.CONFLICT])
         return known
@@ -223,6 +227,17 @@ class PoolClient:
             path.write_bytes(data)
             paths.append(path)
         return paths
+
+    def _require_room(self, app: PoolApp, jobs: Sequence[Job]) -> None:
+        """Refuse where a queue would hold too much.
+
+        Raises:
+            QueueFull: nothing was written down; it says when to come again.
+        """
+        admission = app.safeguards.admission
+        if admission is not None:
+            for lane, messages in Counter(chunk.lane for chunk in self._chunks(jobs)).items():
+                admission.require(queue_of(lane), messages)
 
     def _record(self, jobs: Sequence[Job]) -> list[Recorded]:
         known: list[Recorded] = []

@@ -13,10 +13,12 @@ from urllib.parse import quote
 
 from render.config import DEFAULT_HOME, SETTING_NAMES, home_folder
 from render.errors import ConfigError
+from workers.lanes import parse_rates
 from workers.ledger.opening import can_hold_a_ledger
 from workers.ledger.protocol import SweepRules
-from workers.messages import MAX_CHUNK_JOBS, MAX_INLINE_CHARS
+from workers.messages import MAX_CHUNK_JOBS, MAX_INLINE_CHARS, Lane
 from workers.retry import MAX_DELAY_S
+from workers.shards import ShardTable
 
 PREFIX = "KAIPIAO_"
 # A socket's address has room for 107 bytes on Linux.
@@ -49,6 +51,12 @@ class WorkerSettings:
         soft_shutdown_s: how long running chunks may take to finish when a worker is stopped in a hurry.
         broker_timeout_s: how long a connection attempt or an answer of the broker may take.
         store_threads: how many objects a worker reads at a time.
+        shards: brokers by shard, ``SH01=redis://… ZJ=redis://… *=redis://…``; ``shard``: which of them is ours.
+        lane_rates: most jobs a second that all workers together take from a lane, ``bulk=200``; others are not bounded.
+        queue_limit: most messages in a queue; producers are then told when to come again.
+        envelope_keys: file of the keys that seal messages; empty = ``home/keys/envelope.json`` where that exists.
+        producer: whose key seals what this process publishes; empty = the only one in the file.
+        envelope_holds_s: how long a sealed message may wait for a worker.
         values: every ``KAIPIAO_*`` value as given, for the engine.
     """
 
@@ -74,6 +82,13 @@ class WorkerSettings:
     soft_shutdown_s: float = 30.0
     broker_timeout_s: float = 15.0
     store_threads: int = 8
+    shards: str = field(default="", repr=False)
+    shard: str = ""
+    lane_rates: Mapping[Lane, float] = field(default_factory=dict)
+    queue_limit: int = 1_000_000
+    envelope_keys: str = ""
+    producer: str = ""
+    envelope_holds_s: float = 86_400.0
     values: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
     @classmethod
@@ -91,6 +106,8 @@ class WorkerSettings:
             if own.get(variable := PREFIX + name.upper())
         }
         settings = cls(**given, home=home_folder(own), values=tuple(sorted(own.items())))
+        if settings.shard:
+            settings = ShardTable.from_text(settings.shards).settings_of(settings, settings.shard)
         settings.check()
         return settings
 
@@ -150,6 +167,16 @@ class WorkerSettings:
     def effective_broker_url(self) -> str:
         """Return the URL to connect to. kombu knows the scheme ``redis+socket``, and none called ``valkey``."""
         return self.broker_url or f"redis+socket://{quote(str(self.socket_path))}"
+
+    @property
+    def envelope_file(self) -> Path:
+        """Return where the keys of envelopes are."""
+        return Path(self.envelope_keys).expanduser() if self.envelope_keys else self.home / "keys" / "envelope.json"
+
+    @property
+    def has_envelopes(self) -> bool:
+        """Tell whether messages are sealed: where keys are named, or lie where they are looked for."""
+        return bool(self.envelope_keys) or self.envelope_file.exists()
 
     @property
     def effective_ledger(self) -> str:
@@ -222,6 +249,13 @@ _READERS: dict[str, Callable[[str, str], Any]] = {
     "soft_shutdown_s": _number(float, 0, 600),
     "broker_timeout_s": _number(float, 2, 120),
     "store_threads": _number(int, 1, 64),
+    "shards": _text,
+    "shard": _text,
+    "lane_rates": parse_rates,
+    "queue_limit": _number(int, 1, 100_000_000),
+    "envelope_keys": _text,
+    "producer": _text,
+    "envelope_holds_s": _number(float, 60, 31 * 86_400),
 }
 # A field without a reader would silently keep its default.
 assert _READERS.keys() == {item.name for item in fields(WorkerSettings)} - {"home", "values"}  # noqa: S101

@@ -118,8 +118,10 @@ class Custody:
             ends.buried.append(Burial(each.grant, action.state, error.code, public_reason(error, action.state)))
         else:
             # Jobs that failed as often wait equally long, so that they can share a message again.
+            if not action.counts:
+                step = (0, error.code)
             delay_s = waits.setdefault(step, action.delay_s)
-            ends.retried.append(Retry(each.grant, round(delay_s * 1000), error.code))
+            ends.retried.append(Retry(each.grant, round(delay_s * 1000), error.code, action.counts))
 
     def _tell(self, ends: _Ends) -> tuple[bool, set[str]]:
         """Write ends into the ledger; return whether that worked, and the ids of those that stand."""

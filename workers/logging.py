@@ -12,9 +12,9 @@ import structlog
 
 # Whatever is not named here does not reach the log: no names, no tax numbers, no amounts, no keys, no documents.
 FIELDS = frozenset({
-    "alone", "attempt", "backend", "bytes", "chunk_id", "code", "condemned", "delay_s", "duplicate", "error_type",
-    "event", "job_id", "jobs", "lane", "level", "logger", "losses", "outputs", "pid", "pruned", "reason", "receipt",
-    "rules", "stage_ms", "template", "template_version", "timestamp", "together",
+    "alone", "attempt", "backend", "bad", "breaker", "bytes", "chunk_id", "code", "condemned", "delay_s", "duplicate",
+    "error_type", "event", "good", "job_id", "jobs", "lane", "level", "logger", "losses", "outputs", "pid", "pruned",
+    "reason", "receipt", "rules", "stage_ms", "template", "template_version", "timestamp", "together",
 })  # fmt: skip
 
 Logger = structlog.typing.FilteringBoundLogger

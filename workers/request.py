@@ -13,9 +13,9 @@ from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery.worker import state
 from celery.worker.request import Request
 
+from workers.envelope.errors import EnvelopeRefused
 from workers.errors import MessageInvalid
 from workers.logging import pool_logger
-from workers.messages import decode_chunk
 from workers.tasks import holder_of
 
 if TYPE_CHECKING:
@@ -47,12 +47,13 @@ class PoolRequest(Request):  # type: ignore[misc]  # Celery is untyped
             self.acknowledge()
 
     def _settle(self, *, is_stopping: bool, is_timeout: bool) -> None:
+        app: PoolApp = self.app
+        message = self.args[0] if self.args else None
         try:
-            chunk = decode_chunk(self.args[0] if self.args else None)
-        except MessageInvalid:
+            chunk = app.safeguards.let_in(message, task=self.name, message_id=self.id).chunk
+        except (MessageInvalid, EnvelopeRefused):
             # It will be refused by the process that reads it; one that cannot be read kills nobody.
             return
-        app: PoolApp = self.app
         holder = holder_of(self.hostname, self.id)
         if is_stopping:
             # We are stopping in a hurry and ended the child ourselves: that was no attempt.

@@ -4,6 +4,8 @@ error.retry   action
 NEVER         the job has ended: refused where its input must change, else dead
 LATER         wait for the ladder's next step, then try this job again; dead after the last step
 ELSEWHERE     the same: whichever worker takes it next may have what this one lacks
+
+A job that waits for the key or for a store that is left alone has not failed: it waits as long as it takes.
 """
 
 from __future__ import annotations
@@ -12,9 +14,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from render.errors import InputError, KaipiaoError, Retry
+from workers.breaker.errors import StoreResting, WaitingForKey
 from workers.ledger.protocol import State
 
 MAX_DELAY_S = 32.0
+_HOLDING_STEP = 1
 _WAITS = {Retry.NEVER: False, Retry.LATER: True, Retry.ELSEWHERE: True}
 
 
@@ -27,9 +31,10 @@ class GiveUp:
 
 @dataclass(frozen=True, slots=True)
 class TryAgain:
-    """The job is published again after a delay."""
+    """The job is published again after a delay; ``counts``: it has failed once more."""
 
     delay_s: float
+    counts: bool = True
 
 
 Action = GiveUp | TryAgain
@@ -63,6 +68,8 @@ def action_for(error: KaipiaoError, failures: int, ladder: Ladder) -> Action:
         failures: how many attempts failed before this one.
         ladder: the waits.
     """
+    if isinstance(error, WaitingForKey | StoreResting):
+        return TryAgain(max(ladder.wait_s(_HOLDING_STEP), error.retry_after_ms / 1000), counts=False)
     if _WAITS[error.retry] and failures < len(ladder.steps_s):
         return TryAgain(ladder.wait_s(failures))
     return GiveUp(State.REFUSED if isinstance(error, InputError) else State.DEAD)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import random
 from typing import TYPE_CHECKING, NoReturn
 
-import msgspec
 from celery import Task
 from celery.exceptions import Reject
 from kombu.exceptions import KombuError
 
-from render.errors import StoreError
+from render.errors import ConfigError, StoreError
 from render.sign.sm3 import sm3_hex
+from workers.envelope.audit import file_refusal
+from workers.envelope.errors import EnvelopeRefused
 from workers.errors import LedgerUnavailable, MessageInvalid
 from workers.logging import pool_logger
-from workers.messages import decode_chunk
 from workers.retry import MAX_DELAY_S, Ladder
 
 if TYPE_CHECKING:
@@ -44,23 +45,30 @@ class RenderChunk(Task):  # type: ignore[misc]  # Celery is untyped
 
     def run(self, message: object) -> None:
         """Carry out a message of either form."""
+        app: PoolApp = self.app
         try:
-            chunk = decode_chunk(message)
-        except MessageInvalid as error:
+            delivery = app.safeguards.let_in(message, task=self.name, message_id=self.request.id)
+        except (MessageInvalid, EnvelopeRefused) as error:
             self._refuse(message, error)
             return
+        except (LedgerUnavailable, ConfigError) as error:
+            pool_logger().error("message.delayed", code=error.code)
+            self._come_back(min(2.0**self.request.retries, MAX_DELAY_S))
+        chunk = delivery.chunk
+        if app.safeguards.limits is not None:
+            app.safeguards.limits.spend(chunk.lane, len(chunk.jobs))
         try:
             report = self.runner.run(chunk, holder_of(self.request.hostname, self.request.id))
         except (LedgerUnavailable, StoreError) as error:
             pool_logger().warning("message.delayed", chunk_id=chunk.chunk_id, code=error.code)
             self._come_back(min(2.0**self.request.retries, MAX_DELAY_S))
-        app: PoolApp = self.app
         for delay_s, again in report.again:
             try:
                 app.publish_chunks([again], countdown_s=delay_s)
             except (KombuError, OSError) as error:
                 # The ledger has them queued; a sweep publishes them when the broker is back.
                 pool_logger().warning("message.unpublished", chunk_id=chunk.chunk_id, error_type=type(error).__name__)
+        app.safeguards.carried_out(delivery)
 
     def _come_back(self, delay_s: float) -> NoReturn:
         """Let this message come again later."""
@@ -71,9 +79,14 @@ class RenderChunk(Task):  # type: ignore[misc]  # Celery is untyped
             raise Reject(reason=type(error).__name__, requeue=True) from error
         raise again
 
-    def _refuse(self, message: object, error: MessageInvalid) -> None:
+    def _refuse(self, message: object, error: MessageInvalid | EnvelopeRefused) -> None:
         app: PoolApp = self.app
+        redelivered = bool((self.request.delivery_info or {}).get("redelivered"))
         try:
+            if isinstance(error, EnvelopeRefused):
+                file_refusal(app.records.store, message, error, redelivered=redelivered, now=app.records.clock())
+                pool_logger().error("envelope.refused", code=error.code)
+                return
             app.records.fail(message_name(message), error, 1)
         except StoreError:
             self._come_back(MAX_DELAY_S)
@@ -119,4 +132,5 @@ def holder_of(hostname: str, message_id: str) -> str:
 
 def message_name(message: object) -> str:
     """Return the name under which the failure of an undecodable message is filed."""
-    return f"message-{sm3_hex(msgspec.json.encode(message, order='deterministic'))[:32]}"
+    # All as ASCII: half of a surrogate pair, which JSON permits, cannot be written as UTF-8.
+    return f"message-{sm3_hex(json.dumps(message, sort_keys=True).encode('ascii'))[:32]}"

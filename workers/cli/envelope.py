@@ -12,12 +12,10 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from render.config import home_folder
 from render.errors import ConfigError
 from workers.cli.output import JsonFlag, console, print_json
+from workers.config import WorkerSettings
 from workers.envelope.keys import SECRET_BYTES, KeyFile, KeyRing, add_key, retire_key, switch_key
-
-KEYS_SETTING = "KAIPIAO_ENVELOPE_KEYS"
 
 
 class Action(StrEnum):
@@ -33,7 +31,7 @@ def envelope(
     action: Annotated[Action, typer.Argument(help="add a key, switch to the next, retire the previous, or list all.")],
     producer: Annotated[str, typer.Argument(help="Whose keys, such as issuance; not needed for list.")] = "",
     *,
-    file: Annotated[Path | None, typer.Option(help=f"The key file; default: {KEYS_SETTING}.")] = None,
+    file: Annotated[Path | None, typer.Option(help="The key file; default: KAIPIAO_ENVELOPE_KEYS.")] = None,
     test: Annotated[bool, typer.Option("--test", help="Mark the new key as one for tests.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -42,7 +40,7 @@ def envelope(
     To change a producer's key without a stop: add, carry the file to the workers; switch, carry it to the producer;
     retire when the envelopes of before have run out, and carry it to the workers.
     """
-    keys = KeyFile(file or keys_path(os.environ))
+    keys = KeyFile(file or WorkerSettings.from_mapping(os.environ).envelope_file)
     if action is not Action.LIST:
         if not producer:
             raise ConfigError("whose keys?", hint=f"Name a producer: kaipiao envelope {action.value} issuance.")
@@ -55,12 +53,6 @@ def envelope(
         ])  # fmt: skip
     else:
         console().print(_table(ring))
-
-
-def keys_path(values: os._Environ[str] | dict[str, str]) -> Path:
-    """Return where the key file is: where the setting says, or among the keys in the home folder."""
-    named = values.get(KEYS_SETTING, "")
-    return Path(named).expanduser() if named else home_folder(values) / "keys" / "envelope.json"
 
 
 def _changed(ring: KeyRing, action: Action, producer: str, *, is_test: bool) -> KeyRing:

@@ -10,7 +10,6 @@ from typing import Protocol
 import msgspec
 
 from render.errors import Fault
-from render.sign.sm3 import sm3_hex
 from workers.envelope.errors import (
     EnvelopeExpired,
     EnvelopeForged,
@@ -23,7 +22,7 @@ from workers.envelope.errors import (
     EnvelopeTooEarly,
 )
 from workers.envelope.keys import KeyRing
-from workers.envelope.mac import fits
+from workers.envelope.mac import digest_of, fits
 from workers.envelope.message import Envelope, canonical_text, is_envelope
 from workers.messages import Chunk, decode_chunk
 
@@ -115,8 +114,7 @@ class EnvelopeGuard:
             )
         if not fits(key.secret, canonical_text(envelope), bytes.fromhex(envelope.mac)):
             raise EnvelopeForged("the code does not fit.", hint="It was forged or changed: look at who can write.")
-        payload = envelope.payload.encode("utf-8", "surrogatepass")
-        if envelope.payload_digest != f"sm3:{sm3_hex(payload)}":
+        if envelope.payload_digest != digest_of(envelope.payload.encode("utf-8", "surrogatepass")):
             raise EnvelopePayloadChanged("the payload is not the one that was sealed.", hint="It was changed.")
         return key.producer
 

@@ -7,12 +7,13 @@ import hmac
 from typing import NoReturn, final
 
 from render.errors import ConfigError, SigningError
-from render.sign.sm3 import sm3
+from render.sign.sm3 import sm3, sm3_hex
 
 MAC_BYTES = 32
 BLOCK_BYTES = 64
 LEAST_SECRET_BYTES = 16
 MOST_SECRET_BYTES = 64
+_HAS_SM3 = "sm3" in hashlib.algorithms_available
 _INNER = bytes(0x36 ^ value for value in range(256))
 _OUTER = bytes(0x5C ^ value for value in range(256))
 
@@ -59,9 +60,15 @@ class MacSecret:
         raise SigningError("a key of envelopes is never pickled.", hint="Read it in the process that seals.")
 
 
+def digest_of(payload: bytes) -> str:
+    """Return a payload's digest as envelopes have it: ``sm3:`` and 64 hexadecimal digits."""
+    # Python's own OpenSSL takes half as long for so short a text.
+    return f"sm3:{hashlib.new('sm3', payload).hexdigest() if _HAS_SM3 else sm3_hex(payload)}"
+
+
 def hmac_sm3(secret: MacSecret, text: bytes) -> bytes:
     """Return the code of authentication of a text, 32 bytes."""
-    if "sm3" in hashlib.algorithms_available:
+    if _HAS_SM3:
         return hmac.digest(secret.reveal(), text, "sm3")
     return hmac_from_sm3(secret, text)
 

@@ -92,6 +92,11 @@ def canonical_text(envelope: Envelope) -> bytes:
     return "".join(f"{line}\n" for line in lines).encode("ascii")
 
 
+def time_text(moment: datetime) -> str:
+    """Return a time as envelopes have it: UTC, to the second."""
+    return f"{moment.astimezone(UTC).isoformat(timespec='seconds')[:19]}Z"
+
+
 def is_envelope(message: object) -> bool:
     """Tell whether a message claims to be an envelope, of whatever version."""
     schema = message.get("schema") if isinstance(message, dict) else None

@@ -8,10 +8,9 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from render.sign.sm3 import sm3_hex
 from workers.envelope.keys import ProducerKey
-from workers.envelope.mac import hmac_sm3
-from workers.envelope.message import TIME_FORMAT, Envelope, canonical_text
+from workers.envelope.mac import digest_of, hmac_sm3
+from workers.envelope.message import Envelope, canonical_text, time_text
 from workers.messages import Chunk, Job
 
 _UNSEALED = "0" * 64
@@ -47,9 +46,9 @@ class Sealer:
             task=task,
             message_id=message_id,
             idempotency_key=message.chunk_id if isinstance(message, Chunk) else message.job_id,
-            payload_digest=f"sm3:{sm3_hex(payload)}",
-            created=created.strftime(TIME_FORMAT),
-            expires=(created + timedelta(seconds=self.holds_s)).strftime(TIME_FORMAT),
+            payload_digest=digest_of(payload),
+            created=time_text(created),
+            expires=time_text(created + timedelta(seconds=self.holds_s)),
             nonce=self.nonce(),
             mac=_UNSEALED,
             payload=payload.decode(),

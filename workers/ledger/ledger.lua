@@ -197,7 +197,8 @@ function operations.retry()
   for i, retry in ipairs(args.retries) do
     local job = peek(retry.grant.job_id)
     answers[i] = stands(retry.grant, job) or false
-    if answers[i] then publish(job, retry.delay_ms, 'code', retry.code) end
+    local attempts = job and (retry.counts and job.attempts or job.attempts - 1)
+    if answers[i] then publish(job, retry.delay_ms, 'code', retry.code, 'attempts', attempts) end
   end
   return answers
 end

@@ -96,11 +96,12 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """A failed attempt whose job shall be tried again after ``delay_ms``."""
+    """A job that shall be tried again after ``delay_ms``; ``counts``: this attempt was the job's own failure."""
 
     grant: Grant
     delay_ms: int
     code: str
+    counts: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ class RedisLedger:
     def __init__(
         self, url: str, *, timeout_s: float = 15.0, clock: Callable[[], int] | None = None, prefix: str = PREFIX
     ) -> None:
-        self._client = _connect(url, timeout_s)
+        self._client = connect_redis(url, timeout_s)
         self._clock = clock
         self._prefix = prefix
         self._script = self._client.register_script(_source())
@@ -171,7 +171,12 @@ def _source() -> str:
     return resources.files("workers.ledger").joinpath("ledger.lua").read_text(encoding="utf-8")
 
 
-def _connect(url: str, timeout_s: float) -> redis.Redis:
+def connect_redis(url: str, timeout_s: float) -> redis.Redis:
+    """Return a client of the Redis at an address; it connects at first use.
+
+    Raises:
+        ConfigError: the address cannot be read.
+    """
     parts = urlsplit(url)
     # Once more, since a connection that has been idle may be gone; what fails twice is the caller's to try again.
     options: dict[str, Any] = {"socket_timeout": timeout_s, "retry": redis.retry.Retry(redis.backoff.NoBackoff(), 1)}

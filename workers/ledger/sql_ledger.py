@@ -184,7 +184,8 @@ class SqlLedger:
             for each in retries:
                 job = batch.held(each.grant)
                 if job is not None:
-                    batch.publish(replace(job, code=each.code), each.delay_ms)
+                    attempts = job.attempts if each.counts else job.attempts - 1
+                    batch.publish(replace(job, code=each.code, attempts=attempts), each.delay_ms)
                 answers.append(job is not None)
         return answers
 

@@ -97,7 +97,7 @@ def test_an_entry_is_what_celery_itself_would_publish(app, url, client):
     ours = json.loads(
         EntryForm(app, RENDER_JOB, lambda: "tag").entry(job(1), message_id="m-1", name="job-1", queue="kaipiao.issue")
     )
-    # Celery repeats two headers among the properties, names its own mailbox, and copies limits that workers know as well.
+    # Celery repeats two headers among the properties, names its mailbox, and copies limits that workers know anyway.
     theirs["properties"] = {
         name: value for name, value in theirs["properties"].items() if name not in {"argsrepr", "kwargsrepr"}
     }
