@@ -6,6 +6,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,12 +21,13 @@ from workers.app import PoolApp, create_app, queue_of
 from workers.broker import require_embedded
 from workers.config import WorkerSettings
 from workers.errors import LedgerUnavailable
-from workers.ledger.entries import entry_of, work_digest
+from workers.ledger.entries import entry_of, read_jobs, work_digest
 from workers.ledger.opening import open_ledger
 from workers.ledger.protocol import OPEN, Ledger, Recorded, State
 from workers.messages import MAX_PAYLOAD_BYTES, Chunk, Job, Lane, MediaType, OutputKind, PayloadRef
 from workers.receipts import ErrorRecord, Outcome, Receipt
 from workers.records import Records
+from workers.recovery import one_by_one
 
 FIRST_POLL_S, LAST_POLL_S = 0.05, 1.0
 JOBS_A_REQUEST = 500
@@ -118,14 +120,41 @@ class PoolClient:
             QueueFull: a queue takes no more; nothing was written down, and it says when to come again.
             LedgerUnavailable: some jobs may be written down; BrokerError: all are, and some may be published.
         """
-        app = create_app(self.settings)
-        try:
-            with app.connection_for_write() as connection:
-                connection.ensure_connection(max_retries=1, timeout=self.settings.broker_timeout_s)
+        with self._broker() as app:
             self._require_room(app, jobs)
             known = self._record(jobs)
             wanted = [job for job, each in zip(jobs, known, strict=True) if each in (Recorded.NEW, Recorded.KNOWN)]
             app.publish_chunks(self._chunks(wanted))
+        self._refuse_conflicts([job for job, each in zip(jobs, known, strict=True) if each is Recorded.CONFLICT])
+        return known
+
+    def replay(self, job_ids: Sequence[str]) -> list[str]:
+        """Send jobs from the dead-letter desk out again, each in a message of its own; return the ids of those.
+
+        Raises:
+            LedgerUnavailable: some may be queued; BrokerError: all are, and a worker's sweep publishes them.
+        """
+        replayed: list[str] = []
+        with self._broker() as app:
+            for start in range(0, len(job_ids), JOBS_A_REQUEST):
+                records = [each for each in self.ledger.replay(job_ids[start : start + JOBS_A_REQUEST]) if each]
+                jobs, _ = read_jobs(records)
+                app.publish_chunks(one_by_one(jobs))
+                replayed += [record.job_id for record in records]
+        return replayed
+
+    @contextmanager
+    def _broker(self) -> Iterator[PoolApp]:
+        """Give an application whose broker answers.
+
+        Raises:
+            BrokerError: it does not, or does no longer.
+        """
+        app = create_app(self.settings)
+        try:
+            with app.connection_for_write() as connection:
+                connection.ensure_connection(max_retries=1, timeout=self.settings.broker_timeout_s)
+            yield app
         except (KombuError, OSError) as error:
             raise BrokerError(
                 f"the broker is out of reach: {type(error).__name__}.",
@@ -134,8 +163,16 @@ class PoolClient:
         finally:
             app.safeguards.close()
             app.close()
-        self._refuse_conflicts([job for job, each in zip(jobs, known, strict=True) if each is Recorded.CONFLICT])
-        return known
+
+    def check_broker(self) -> None:
+        """Make sure that the broker answers.
+
+        Raises:
+            BrokerError: it does not.
+        """
+        require_embedded(self.settings)
+        with self._broker():
+            return
 
     @property
     def ledger(self) -> Ledger:

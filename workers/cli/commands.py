@@ -17,6 +17,9 @@ COMMANDS = {
     "render": "Render invoices to signed PDF and PNG files, here and now.",
     "submit": "Hand invoices to the worker pool.",
     "worker": "Run a worker of the pool.",
+    "health": "Say whether the worker pool moves.",
+    "dead": "Look at jobs that died, send them out again or drop them.",
+    "reconcile": "Compare what was submitted, done and stored: one verdict a job.",
     "verify": "Say who signed a PDF, when, and whether it was changed since.",
     "countersign": "Sign PDFs a second time; what is there stays byte for byte.",
     "inspect": "Say what a PDF of any origin is, has and lacks; write a mended copy.",
@@ -49,9 +52,12 @@ class Kaipiao(TyperGroup):
 
 
 def load_command(name: str) -> Any:  # noqa: ANN401 typer's own type of commands is private
-    """Import a command's module and return the command."""
+    """Import a command's module and return the command, or the group of commands."""
+    command = getattr(import_module(f"workers.cli.{name}"), name)
+    if isinstance(command, typer.Typer):
+        return get_command(command)
     app = typer.Typer(add_completion=False)
-    app.command(name, help=None)(getattr(import_module(f"workers.cli.{name}"), name))
+    app.command(name, help=None)(command)
     return get_command(app)
 
 
