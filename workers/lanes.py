@@ -89,14 +89,16 @@ end
 local held = redis.call('HMGET', KEYS[1], 'tokens', 'at')
 local tokens, at = tonumber(held[1] or most), tonumber(held[2] or now)
 tokens = math.min(most, tokens + math.max(0, now - at) / 1000 * rate)
-local grants = tokens > 0
+-- A whole one, rounding apart: a fraction flows in at once.
+local WHOLE = 0.999
+local grants = tokens >= WHOLE
 if wanted > 0 then
   tokens = tokens - wanted
   redis.call('HSET', KEYS[1], 'tokens', string.format('%.6f', tokens), 'at', string.format('%.3f', math.max(now, at)))
   redis.call('PEXPIRE', KEYS[1], math.ceil((most - tokens) / rate * 1000) + 1000)
 end
 local wait_ms = 0
-if tokens <= 0 then wait_ms = math.ceil(-tokens / rate * 1000) + 1 end
+if tokens < WHOLE then wait_ms = math.ceil((1 - tokens) / rate * 1000) end
 return { grants and 1 or 0, wait_ms }
 """
 

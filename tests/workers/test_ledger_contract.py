@@ -486,3 +486,16 @@ def test_which_brokers_can_hold_a_ledger():
     assert can_hold_a_ledger("redis+socket:///x")
     assert can_hold_a_ledger("rediss://h/0")
     assert not can_hold_a_ledger("amqp://h")
+
+
+def test_a_job_that_is_held_has_not_failed(ledger):
+    ledger.record([entry("a")])
+    for _ in range(5):
+        (granted,) = ledger.claim(["a"], "w1", LEASE_MS)
+        assert (granted.attempts, granted.failures) == (1, 0)
+        assert ledger.retry([Retry(granted, 0, "waiting_for_key", counts=False)]) == [True]
+        assert ledger.look(["a"])[0].code == "waiting_for_key"
+    (granted,) = ledger.claim(["a"], "w1", LEASE_MS)
+    ledger.retry([Retry(granted, 0, "store_failed")])
+    (granted,) = ledger.claim(["a"], "w1", LEASE_MS)
+    assert granted.failures == 1

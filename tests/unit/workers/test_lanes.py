@@ -134,7 +134,7 @@ def test_a_bucket_gives_its_burst_and_then_flows_at_its_rate(client):
     clock = Clock()
     bucket = TokenBucket(client, "bulk", 100.0, clock=clock)
     assert bucket.look() == Draw(had_tokens=True, wait_ms=0)
-    assert bucket.take(100) == Draw(had_tokens=True, wait_ms=1)
+    assert bucket.take(100) == Draw(had_tokens=True, wait_ms=10)
     assert bucket.look().had_tokens is False
     clock.move(10)
     assert bucket.look() == Draw(had_tokens=True, wait_ms=0)
@@ -144,10 +144,10 @@ def test_a_bucket_gives_its_burst_and_then_flows_at_its_rate(client):
 def test_a_large_message_overdraws_the_bucket_and_the_lane_waits_so_much_longer(client):
     clock = Clock()
     bucket = TokenBucket(client, "bulk", 10.0, clock=clock)
-    assert bucket.take(64).wait_ms == 5401
+    assert bucket.take(64).wait_ms == 5500
     clock.move(5400)
     assert bucket.look().had_tokens is False
-    clock.move(10)
+    clock.move(100)
     assert bucket.look().had_tokens is True
     clock.move(10**9)
     bucket.take(10)
@@ -160,7 +160,7 @@ def test_connections_share_a_bucket_in_the_time_of_the_server_and_looking_spends
     with redis.Redis.from_url(server) as other:
         two = TokenBucket(other, "bulk", 0.5)
         assert all(two.look().had_tokens for _ in range(10))
-        assert one.take(50).had_tokens
+        assert one.take(1).had_tokens
         assert not two.look().had_tokens
     assert client.pttl("{kaipiao}:bucket:bulk") > 0
 
