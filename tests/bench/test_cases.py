@@ -15,7 +15,9 @@ from bench.__main__ import main
 pytestmark = [pytest.mark.fonts, pytest.mark.slow]
 
 ROWS = {
+    "lanes": ["own_workers", "shared_workers"],
     "pipeline": ["batch_2"],
+    "publish": ["batch", "ledger", "ledger+envelope"],
     "stages": ["read", "layout", "pdf", "layout+pdf", "sign", "raster", "encode", "store", "all"],
 }
 WITHOUT_PEER = {"stages.read", "stages.layout", "stages.pdf"}

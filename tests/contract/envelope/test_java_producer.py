@@ -4,9 +4,19 @@ import base64
 import json
 import re
 import subprocess
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
+import redis
+
+from tests.workers.fake_engine import document
+from tests.workers.pool_processes import celery_worker, embedded_broker, make_pool, wait_until
+from workers.envelope.keys import KeyFile, KeyRing, KeyState, ProducerKey
+from workers.envelope.mac import MacSecret
+from workers.envelope.message import time_text
+from workers.messages import Job
 
 pytestmark = [pytest.mark.java, pytest.mark.slow]
 
@@ -75,3 +85,39 @@ def test_its_digest_is_sm3_at_every_length_of_padding(java):
     entries = java([VECTORS["sealed"][0]["envelope"] | {"payload": payload} for payload in payloads])
     sealed = [json.loads(base64.b64decode(entry["body"]))[0][0] for entry in entries]
     assert [each["payload_digest"] for each in sealed] == [f"sm3:{sm3_hex(text.encode())}" for text in payloads]
+
+
+@pytest.mark.broker
+@pytest.mark.timeout(115)
+def test_a_worker_carries_out_what_java_put_into_the_queue(java, tmp_path):
+    secret = bytes.fromhex(VECTORS["keys"][0]["secret_hex"])
+    now = datetime.now(UTC)
+    pool = make_pool(tmp_path, restore_interval_s=0.5)
+    key = ProducerKey(
+        key_id=VECTORS["keys"][0]["key_id"],
+        producer="issuance",
+        state=KeyState.CURRENT,
+        created=time_text(now),
+        secret=MacSecret(secret),
+    )
+    KeyFile(pool.settings.envelope_file).change(lambda _: KeyRing([key]))
+    job = Job(job_id="from-java", created=now, signing_time=now, invoice=document(1, "票").decode())
+    (entry,) = java(
+        [
+            {
+                "key_id": key.key_id,
+                "task": "kaipiao.render_job",
+                "message_id": "java-1",
+                "idempotency_key": job.job_id,
+                "created": time_text(now),
+                "expires": time_text(now + timedelta(hours=1)),
+                "nonce": "ab" * 16,
+                "payload": msgspec.json.encode(job).decode(),
+            }
+        ]
+    )
+    with embedded_broker(pool), redis.Redis(unix_socket_path=str(pool.settings.socket_path)) as client:
+        client.lpush("kaipiao.issue", json.dumps(entry))
+        with celery_worker(pool, concurrency=1):
+            wait_until(lambda: pool.client.records.outcome(job.job_id) is not None, 60)
+    assert pool.client.status(job.job_id).state == "done"

@@ -14,6 +14,7 @@ from render.errors import (
     StoreConflict,
     StoreError,
 )
+from workers.breaker.errors import StoreResting, WaitingForKey
 from workers.ledger.protocol import State
 from workers.retry import GiveUp, Ladder, TryAgain, action_for
 
@@ -55,3 +56,10 @@ def test_jitter_shortens_waits_by_at_most_its_part():
     drawn = [ladder.wait_s(5) for _ in range(200)]
     assert 24.0 <= min(drawn) < 25.0 < 31.0 < max(drawn) <= 32.0
     assert len(set(drawn)) > 190
+
+
+@pytest.mark.parametrize("kind", [WaitingForKey, StoreResting])
+def test_what_waits_for_others_waits_as_long_as_it_takes_and_has_not_failed(kind):
+    for failures in (0, 6, 1000):
+        assert action_for(kind("x"), failures, LADDER) == TryAgain(2.0, counts=False)
+    assert action_for(kind("x", retry_after_ms=9000), 0, LADDER) == TryAgain(9.0, counts=False)
