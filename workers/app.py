@@ -5,16 +5,17 @@ from __future__ import annotations
 import random
 import threading
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
 from celery import Celery, signals
 from kombu.entity import Queue
-from kombu.exceptions import ChannelError
+from kombu.exceptions import ChannelError, KombuError
 
-from render.errors import KaipiaoError
+from render.errors import BrokerError, KaipiaoError
 from workers.config import WorkerSettings
 from workers.engine import Engine, load_engine
 from workers.errors import EngineUnavailable
@@ -97,9 +98,9 @@ class PoolApp(Celery):  # type: ignore[misc]  # Celery is untyped
 
         Raises:
             ConfigError: the keys cannot be read.
-            kombu.exceptions.KombuError, OSError: the broker did not take them; some may have arrived nevertheless.
+            BrokerError: the broker did not take them; some may have arrived nevertheless.
         """
-        with self.producer_pool.acquire(block=True) as producer, producer.batch():
+        with self._speaking(), self.producer_pool.acquire(block=True) as producer, producer.batch():
             for chunk in chunks:
                 message_id = uuid.uuid4().hex
                 self.send_task(
@@ -118,10 +119,35 @@ class PoolApp(Celery):  # type: ignore[misc]  # Celery is untyped
         """Return the lanes in whose queues no message waits.
 
         Raises:
-            kombu.exceptions.KombuError, OSError: the broker does not answer.
+            BrokerError: it does not answer.
         """
-        with self.pool.acquire(block=True) as connection:
+        with self._speaking(), self.pool.acquire(block=True) as connection:
             return tuple(lane for lane in LANES if _length(connection.default_channel, queue_of(lane)) == 0)
+
+    def check_broker(self) -> None:
+        """Make sure that the broker answers.
+
+        Raises:
+            BrokerError: it does not.
+        """
+        with self._speaking(), self.connection_for_write() as connection:
+            connection.ensure_connection(max_retries=1, timeout=self.settings.broker_timeout_s)
+
+    @contextmanager
+    def _speaking(self) -> Iterator[None]:
+        """Turn whatever the broker's client library raises into an error of ours."""
+        try:
+            yield
+        except self._broker_errors as error:
+            raise BrokerError(
+                f"the broker is out of reach: {type(error).__name__}.",
+                hint="Check KAIPIAO_BROKER_URL and that the broker runs, then submit again; nothing is rendered twice.",
+            ) from error
+
+    @cached_property
+    def _broker_errors(self) -> tuple[type[Exception], ...]:
+        connection = self.connection_for_write()
+        return KombuError, OSError, *connection.connection_errors, *connection.channel_errors
 
     def start_sweeper(self, **_: object) -> None:
         """Look after lost jobs from this worker's main process (signal ``worker_ready``)."""
@@ -188,7 +214,8 @@ def _celery_settings(settings: WorkerSettings) -> dict[str, Any]:
         "task_time_limit": settings.time_limit_s,
         "worker_prefetch_multiplier": 1,
         "worker_eta_task_limit": 1000,
-        "worker_cancel_long_running_tasks_on_connection_loss": True,
+        # What is being rendered when the broker goes away is finished: the ledger knows who has it.
+        "worker_cancel_long_running_tasks_on_connection_loss": False,
         # A fresh interpreter for each child: a forked one could not use a GPU that its parent touched.
         "worker_pool_start_method": "spawn",
         "worker_proc_alive_timeout": 60.0,

@@ -12,9 +12,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
-from kombu.exceptions import KombuError
 
-from render.errors import BrokerError, ContentConflict, Fault, InputError
+from render.errors import ContentConflict, Fault, InputError
 from render.sign.sm3 import sm3_hex
 from render.store.api import Store, blob_key
 from workers.app import PoolApp, create_app, queue_of
@@ -148,18 +147,12 @@ class PoolClient:
         """Give an application whose broker answers.
 
         Raises:
-            BrokerError: it does not, or does no longer.
+            BrokerError: it does not.
         """
         app = create_app(self.settings)
         try:
-            with app.connection_for_write() as connection:
-                connection.ensure_connection(max_retries=1, timeout=self.settings.broker_timeout_s)
+            app.check_broker()
             yield app
-        except (KombuError, OSError) as error:
-            raise BrokerError(
-                f"the broker is out of reach: {type(error).__name__}.",
-                hint="Check KAIPIAO_BROKER_URL and that the broker runs, then submit again; nothing is rendered twice.",
-            ) from error
         finally:
             app.safeguards.close()
             app.close()

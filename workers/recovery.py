@@ -50,8 +50,7 @@ class Recovery:
             timed_out: why jobs are condemned; None = their workers died.
 
         Raises:
-            LedgerUnavailable, StoreError: what was not finished comes back in a later sweep.
-            kombu.exceptions.KombuError, OSError: the broker did not take the messages; the same holds.
+            LedgerUnavailable, StoreError, BrokerError: what was not finished comes back in a later sweep.
         """
         together, unreadable = read_jobs(swept.together)
         alone, also_unreadable = read_jobs(swept.alone)
@@ -74,8 +73,7 @@ class Recovery:
             limit_s: the time limit if that ended the process; None = it died by itself.
 
         Raises:
-            LedgerUnavailable, StoreError: the leases end by themselves, and a sweep finds the jobs.
-            kombu.exceptions.KombuError, OSError: the broker did not take the messages; a sweep publishes them.
+            LedgerUnavailable, StoreError, BrokerError: what was not finished comes back in a later sweep.
         """
         names = [job.job_id for job in chunk.jobs]
         timed_out = None if limit_s is None else _time_limit_error(limit_s)

@@ -6,6 +6,7 @@ each of its jobs and says which of them go out again, alone; then the message ha
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from billiard.einfo import ExceptionWithTraceback
@@ -22,8 +23,13 @@ if TYPE_CHECKING:
     from workers.app import PoolApp
 
 
+_kombu_logger = logging.getLogger("kombu")
+
+
 class PoolRequest(Request):  # type: ignore[misc]  # Celery is untyped
     """A delivered message, as the main process sees it."""
+
+    acknowledged: bool
 
     def on_failure(self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False) -> None:  # noqa: ANN401, FBT001, FBT002 Celery's signature
         """Take care of the jobs of a message whose process is gone, then acknowledge it."""
@@ -45,6 +51,28 @@ class PoolRequest(Request):  # type: ignore[misc]  # Celery is untyped
             self.reject(requeue=True)
         else:
             self.acknowledge()
+
+    def acknowledge(self) -> None:
+        """Acknowledge the message; if the broker is gone, connect again.
+
+        Celery would only log the failure. The message then counts as being worked on for ever, and since a worker takes
+        no more than it has hands for, it would never take another: alive to look at, and doing nothing.
+        """
+        if not self.acknowledged:
+            self._on_ack(_kombu_logger, self._errors_to_pass_over())
+            self.acknowledged = True
+
+    def reject(self, requeue: bool = False) -> None:  # noqa: FBT001, FBT002 Celery's signature
+        """Reject the message; if the broker is gone, connect again, as with acknowledgement."""
+        if not self.acknowledged:
+            self._on_reject(_kombu_logger, self._errors_to_pass_over(), requeue)
+            self.acknowledged = True
+
+    def _errors_to_pass_over(self) -> tuple[type[BaseException], ...]:
+        """Return the errors that an answer to the broker may end in without the loop that reads from it noticing."""
+        was_replaced = self.message.channel is None or getattr(self.message.channel, "closed", False)
+        errors: tuple[type[BaseException], ...] = self._connection_errors
+        return errors if was_replaced else ()
 
     def _settle(self, *, is_stopping: bool, is_timeout: bool) -> None:
         app: PoolApp = self.app

@@ -10,8 +10,6 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 
-from kombu.exceptions import KombuError
-
 from render.errors import KaipiaoError
 from workers.ledger.protocol import SweepRules
 from workers.logging import Logger
@@ -72,8 +70,7 @@ class Sweeper:
         """Sweep until nothing is found, and return how many jobs were.
 
         Raises:
-            LedgerUnavailable, StoreError: what was found and not finished comes back in a later visit.
-            kombu.exceptions.KombuError, OSError: the broker did not take the messages; the same holds.
+            LedgerUnavailable, StoreError, BrokerError: what was found and not finished comes back in a later visit.
         """
         recovery, found = self._recovery(), 0
         rules = replace(self._rules, idle_lanes=self._idle_lanes())
@@ -102,7 +99,5 @@ class Sweeper:
                     self._log.info("ledger.pruned", pruned=self.prune())
             except KaipiaoError as error:
                 self._log.warning("sweep.failed", code=error.code)
-            except (KombuError, OSError) as error:
-                self._log.warning("sweep.failed", error_type=type(error).__name__)
             except Exception as error:  # noqa: BLE001 a boundary: whoever brings lost jobs back must not get lost itself
                 self._log.error("sweep.failed", error_type=type(error).__name__)

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 from celery import Task
 from celery.exceptions import Reject
-from kombu.exceptions import KombuError
 
-from render.errors import ConfigError, StoreError
+from render.errors import BrokerError, ConfigError, StoreError
 from render.sign.sm3 import sm3_hex
 from workers.envelope.audit import file_refusal
 from workers.envelope.errors import EnvelopeRefused
@@ -65,9 +64,9 @@ class RenderChunk(Task):  # type: ignore[misc]  # Celery is untyped
         for delay_s, again in report.again:
             try:
                 app.publish_chunks([again], countdown_s=delay_s)
-            except (KombuError, OSError) as error:
+            except BrokerError as error:
                 # The ledger has them queued; a sweep publishes them when the broker is back.
-                pool_logger().warning("message.unpublished", chunk_id=chunk.chunk_id, error_type=type(error).__name__)
+                pool_logger().warning("message.unpublished", chunk_id=chunk.chunk_id, code=error.code)
         app.safeguards.carried_out(delivery)
 
     def _come_back(self, delay_s: float) -> NoReturn:
