@@ -64,7 +64,7 @@ class RenderChunk(Task):  # type: ignore[misc]  # Celery is untyped
         for delay_s, again in report.again:
             try:
                 app.publish_chunks([again], countdown_s=delay_s)
-            except BrokerError as error:
+            except (BrokerError, ConfigError) as error:
                 # The ledger has them queued; a sweep publishes them when the broker is back.
                 pool_logger().warning("message.unpublished", chunk_id=chunk.chunk_id, code=error.code)
         app.safeguards.carried_out(delivery)
