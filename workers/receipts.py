@@ -99,9 +99,9 @@ class NumberClaim(Struct, frozen=True, kw_only=True, tag_field="schema", tag=NUM
 
 
 class ConflictRecord(Struct, frozen=True, kw_only=True, tag_field="schema", tag=CONFLICT_SCHEMA):
-    """An audit entry: a job asked for an invoice that was issued with other content."""
+    """An audit entry: a job asked for an invoice that was issued with other content, or had the id of other work."""
 
-    event: Literal["content.conflict"] = "content.conflict"
+    event: Literal["content.conflict", "job.conflict"] = "content.conflict"
     key: str
     job_id: str
     issued_content: str

@@ -15,14 +15,16 @@ from bench.__main__ import main
 pytestmark = [pytest.mark.fonts, pytest.mark.slow]
 
 ROWS = {
+    "lanes": ["own_workers", "shared_workers"],
     "pipeline": ["batch_2"],
+    "publish": ["batch", "ledger", "ledger+envelope"],
     "stages": ["read", "layout", "pdf", "layout+pdf", "sign", "raster", "encode", "store", "all"],
 }
 WITHOUT_PEER = {"stages.read", "stages.layout", "stages.pdf"}
 
 
 def test_every_case_is_tested() -> None:
-    assert set(cases.NAMES) == {*ROWS, "gpu", "pdf", "pdf-memory", "pdf-start", "reel"}
+    assert set(cases.NAMES) == {*ROWS, "gpu", "lanes", "pdf", "pdf-memory", "pdf-start", "publish", "reel"}
 
 
 @pytest.mark.parametrize("name", ROWS)

@@ -26,8 +26,9 @@ def as_table(rows, *, with_head=True):
             for place, (name, width) in enumerate(_COLUMNS)
         ]
         recover, drained = _spread(row.recover_s), _spread(row.drained_s)
+        notes = f" ({row.notes})" if row.notes else ""
         faults = ", ".join(f"{name} × {times}" for name, times in sorted(row.faults.items()))
-        lines.append("  ".join(cells) + f"  {recover:>22}  {drained:>22}  {row.oldest_age_s:>8.1f}   {faults}")
+        lines.append("  ".join(cells) + f"  {recover:>22}  {drained:>22}  {row.oldest_age_s:>8.1f}   {faults}{notes}")
     return "\n".join(lines)
 
 

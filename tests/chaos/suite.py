@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.chaos import brokers, failover, kills
+from tests.chaos import brokers, failover, kills, network
 
 
 @dataclass
@@ -43,5 +43,6 @@ SCENARIOS = {
     "redis": brokers.redis_kills,
     "disk": brokers.full_disk,
     "sentinel": failover.sentinel_failover,
+    "network": network.network,
     "clock": kills.skewed_clocks,
 }

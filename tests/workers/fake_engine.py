@@ -39,6 +39,9 @@ class FakeEngine:
         act, _, argument = said["act"].partition(":")
         if act == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
+        if act == "kill-worker":
+            os.kill(os.getppid(), signal.SIGKILL)
+            os.kill(os.getpid(), signal.SIGKILL)
         if act == "sleep":
             time.sleep(float(argument))
         if act == "later" and times_rendered(said["number"]) <= int(argument):

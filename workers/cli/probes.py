@@ -32,6 +32,8 @@ class State(StrEnum):
     """Not there, and nothing that runs here needs it."""
     MISSING = "missing"
     """Not there, and needed."""
+    UNSAFE = "unsafe"
+    """It works, and can lose jobs without a word."""
 
 
 @dataclass(frozen=True, slots=True)
