@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "templates": GROUND | {"fonts", "display", "model"},
     "layout": GROUND | {"fonts", "display", "model", "templates"},
     "pdf": GROUND | {"fonts", "display"},
-    "gpu": {"compiled", "errors", "pixels"},
+    "gpu": GROUND,
     "raster": GROUND | {"fonts", "display", "gpu"},
     "encode": GROUND | {"gpu"},
     "reel": {"errors", "pixels", "units"},

@@ -170,17 +170,17 @@ class CrowdedEngine(RecordingEngine):
         return results
 
 
-def test_jobs_that_find_no_room_in_a_batch_are_rendered_in_the_next(records):
+def test_jobs_that_find_no_room_in_a_batch_are_rendered_in_the_next(records, ledger):
     engine = CrowdedEngine()
-    runner = ChunkRunner(lambda: engine, records, SilentLog(), ladder_s=LADDER)
+    runner = make_runner(lambda: engine, records, ledger)
     texts = ["", "huge", "", "", "huge", "", ""]
-    report = runner.run(chunk(*(job(f"j{n}", document(n, text)) for n, text in enumerate(texts))))
+    report = run(runner, chunk(*(job(f"j{n}", document(n, text)) for n, text in enumerate(texts))))
     assert counts(report) == (5, 0, 2, 0)
     assert [len(batch) for batch in engine.batches] == [7, 4, 2]
     assert [n for n in range(7) if isinstance(records.outcome(f"j{n}"), Outcome)] == [0, 2, 3, 5, 6]
 
 
-def test_a_batch_without_room_for_any_is_tried_again_later(records):
+def test_a_batch_without_room_for_any_is_tried_again_later(records, ledger):
     class Full(RecordingEngine):
         def render_batch(self, requests):
             results = super().render_batch(requests)
@@ -189,18 +189,19 @@ def test_a_batch_without_room_for_any_is_tried_again_later(records):
             return results
 
     engine = Full()
-    runner = ChunkRunner(lambda: engine, records, SilentLog(), ladder_s=LADDER)
-    assert counts(runner.run(chunk(job("a", document(1)), job("b", document(2))))) == (0, 0, 0, 2)
+    runner = make_runner(lambda: engine, records, ledger)
+    assert counts(run(runner, chunk(job("a", document(1)), job("b", document(2))))) == (0, 0, 0, 2)
     assert len(engine.batches) == 1
 
 
 def test_level_and_mode_reach_the_engine_the_key_and_the_receipt(runner, records):
-    report = runner.run(
+    report = run(
+        runner,
         chunk(
             job("a", document(7), outputs=("png",)),
             job("b", document(7), outputs=("png",), mode="grey", level="small"),
             job("c", document(7), outputs=("png",), mode="indexed"),
-        )
+        ),
     )
     assert counts(report) == (2, 1, 0, 0)
     grey = records.receipt(records.outcome("b").receipt)
@@ -210,13 +211,13 @@ def test_level_and_mode_reach_the_engine_the_key_and_the_receipt(runner, records
 
 def test_a_mode_that_a_format_lacks_fails_its_job_alone(runner, records):
     bad = job("a", document(7), outputs=("png", "g4"), mode="grey")
-    assert counts(runner.run(chunk(bad, job("b", document(8))))) == (1, 0, 1, 0)
+    assert counts(run(runner, chunk(bad, job("b", document(8))))) == (1, 0, 1, 0)
     error = records.outcome("a")
     assert [(fault.path, fault.rule) for fault in error.faults] == [("mode", "request.mode_of_format")]
 
 
 def test_receipts_from_before_levels_and_modes_are_read(runner, records):
-    runner.run(chunk(job("a", document(7))))
+    run(runner, chunk(job("a", document(7))))
     key = f"receipts/{records.outcome('a').receipt}.json"
     old = {name: value for name, value in json.loads(records.store.get(key)).items() if name not in {"level", "mode"}}
     again = Records(Store("memory://"), lambda: NOW)
