@@ -22,7 +22,7 @@ WITHOUT_PEER = {"stages.read", "stages.layout", "stages.pdf"}
 
 
 def test_every_case_is_tested() -> None:
-    assert set(cases.NAMES) == {*ROWS, "pdf", "pdf-memory", "pdf-start"}
+    assert set(cases.NAMES) == {*ROWS, "formats", "pdf", "pdf-memory", "pdf-start"}
 
 
 @pytest.mark.parametrize("name", ROWS)
