@@ -112,19 +112,19 @@ def print_results(report: Report, console: Console) -> None:
     """Print one table: ways to keep pages, the smallest first."""
     table = Table(title="one page of 2480 × 1654 pixels: bytes and milliseconds, one core, one run")
     table.add_column("kept as")
-    for heading in ("bytes", "of WebP", "ms", "CPU ms", "one page out, ms", "largest error", "SSIM", "QR"):
+    for heading in ("bytes", "of WebP", "ms", "CPU ms", "one page out, CPU ms", "largest error", "SSIM", "QR"):
         table.add_column(heading, justify="right")
     rows = sorted(report.results, key=lambda row: row.bytes)
     for row in rows:
         extra = row.extra
-        is_reel = "extract_ms" in extra
+        is_reel = "extract_cpu_ms" in extra
         table.add_row(
             row.case.removeprefix("reel.").replace("_", " "),
             f"{row.bytes:,}",
             f"{row.bytes / row.peer_bytes:.0%}",
             f"{median(row.samples_ms):.1f}",
             f"{extra['cpu_ms']:.1f}",
-            f"{extra['extract_ms']:.0f}" if is_reel else "–",
+            f"{extra['extract_cpu_ms']:.0f}" if is_reel else "–",
             f"{extra['max_error']:.0f}" if is_reel else "0",
             f"{extra['ssim']:.4f}" if is_reel else "1.0000",
             "yes" if is_reel else "–",
@@ -190,12 +190,14 @@ def _check(
     require(f"reel, {name}", checks.qr_problems(document.invoice, Image.fromarray(_rgb(first)).convert("L")))
     if way.is_lossless and way.colours is not Colours.GREY and not np.array_equal(_rgb(first), _rgb(pages[0].pixels)):
         require(f"reel, {name}", ["pixels differ"])
-    start = time.perf_counter()
-    list(open_reel(written.path).take([len(pages) // 2 + 1]))
-    extract_ms = (time.perf_counter() - start) * 1000
+    times = []
+    for _ in range(_REPEATS):
+        cpu = _cpu_s()
+        list(open_reel(written.path).take([len(pages) // 2 + 1]))
+        times.append((_cpu_s() - cpu) * 1000)
     errors = [entry.max_error or 0 for entry in written.index.pages]
     likeness = [1.0 if entry.ssim is None else entry.ssim for entry in written.index.pages]
-    return {"extract_ms": extract_ms, "max_error": max(errors), "ssim": min(likeness)}
+    return {"extract_cpu_ms": median(times), "max_error": max(errors), "ssim": min(likeness)}
 
 
 def _rgb(pixels: Pixels) -> NDArray[np.uint8]:

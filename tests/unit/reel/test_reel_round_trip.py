@@ -9,6 +9,7 @@ import pytest
 
 from render.errors import InputError
 from render.pixels import PagePixels
+from render.reel.frames import FrameBuffer, FrameFormat
 from render.reel.page import ReelPage, RgbPixels
 from render.reel.reader import Stretch, open_reel, stretches
 from render.reel.settings import Codec, Colours, Effort, Mode
@@ -74,6 +75,37 @@ def test_a_near_lossless_reel_says_how_near(folder, codec, colours):
         assert 0.9 < entry.ssim < 1
 
 
+@pytest.mark.parametrize("colours", [Colours.GREY, Colours.RGB])
+def test_paper_stays_white_and_ink_black(folder, colours):
+    """A range that is narrowed on the way in or out would show here."""
+    index = np.zeros((170, 212), np.uint8)
+    index[40:120, 60:150] = 1
+    page = ReelPage("square", PagePixels(index, reel_samples.PALETTE, 300))
+    written = write(folder, [page], mode=Mode.NEAR, colours=colours)
+    ((_, pixels),) = open_reel(written.path).take([1])
+    seen = pixels.grey() if isinstance(pixels, PagePixels) else pixels.rgb
+    assert seen[8:32, 8:50].min() >= 253
+    assert seen[60:100, 80:130].max() <= 2
+
+
+@pytest.mark.parametrize("form", list(FrameFormat))
+def test_what_is_beside_a_smaller_page_is_paper_not_the_page_before(form):
+    has_colours = form not in (FrameFormat.GRAY, FrameFormat.YUV420)
+    frame = FrameBuffer((200, 160), form)
+    shape = (3,) if has_colours else ()
+    frame.fill(np.zeros((160, 200, *shape), np.uint8))
+    small = np.full((10, 20, *shape), 255, np.uint8)
+    used = b"".join(bytes(view) for view in frame.fill(small))
+    fresh = b"".join(bytes(view) for view in FrameBuffer((200, 160), form).fill(small))
+    assert used == fresh
+    if form is FrameFormat.YUV444:
+        # Paper has no colour: its chroma is in the middle.
+        assert set(used[: 200 * 160]) == {255}
+        assert set(used[200 * 160 :]) == {128}
+    else:
+        assert set(used) == ({255, 128} if form is FrameFormat.YUV420 else {255})
+
+
 def test_a_coarser_quantiser_takes_fewer_bytes_and_errs_more(folder):
     fine, coarse = (
         write(folder, reel_samples.pages(4), f"{quantizer}.mkv", mode=Mode.NEAR, quantizer=quantizer)
@@ -91,7 +123,7 @@ def test_pages_of_several_sizes_and_palettes_keep_theirs(folder):
         for place, (size, palette) in enumerate(zip(sizes, palettes, strict=True))
     ]
     for colours in Colours:
-        opened = open_reel(write(folder, pages, f"{colours}.mkv", colours=colours).path)
+        opened = open_reel(write(folder, pages, f"{colours}.mkv", colours=colours, is_checked=False).path)
         for page, (entry, pixels) in zip(pages, opened.take(range(1, 6)), strict=True):
             assert entry.size_px == page.size_px
             seen = pixels.rgb if isinstance(pixels, RgbPixels) else pixels.rgb()
@@ -103,8 +135,8 @@ def test_pages_of_several_sizes_and_palettes_keep_theirs(folder):
 @pytest.mark.parametrize("codec", Codec)
 def test_any_page_is_found_alone(folder, codec, suffix):
     pages = list(reel_samples.pages(10))
-    opened = open_reel(write(folder, pages, f"reel.{suffix}", codec=codec).path)
-    for place in (1, 4, 5, 6, 10):
+    opened = open_reel(write(folder, pages, f"reel.{suffix}", codec=codec, is_checked=False).path)
+    for place in (4, 5, 10):
         ((entry, pixels),) = opened.take([place])
         assert entry.frame == place - 1
         assert np.array_equal(pixels.index, pages[place - 1].pixels.index)
@@ -145,7 +177,10 @@ def test_stretches_join_what_is_cheaper_decoded_at_a_go():
 @pytest.mark.parametrize("suffix", ["mkv", "mp4"])
 def test_the_same_pages_make_the_same_bytes(folder, suffix):
     for mode in Mode:
-        first, second = (write(folder, reel_samples.pages(5), f"{mode}{n}.{suffix}", mode=mode).path for n in (1, 2))
+        first, second = (
+            write(folder, reel_samples.pages(5), f"{mode}{n}.{suffix}", mode=mode, is_checked=False).path
+            for n in (1, 2)
+        )
         assert first.read_bytes() == second.read_bytes()
 
 
@@ -171,5 +206,8 @@ def test_players_are_told_full_range(folder, need, name):
 
 
 def test_more_effort_never_takes_more_bytes(folder):
-    fast, small = (write(folder, reel_samples.pages(8), f"{e}.mkv", effort=e) for e in (Effort.FAST, Effort.SMALL))
+    fast, small = (
+        write(folder, reel_samples.pages(8), f"{e}.mkv", effort=e, is_checked=False)
+        for e in (Effort.FAST, Effort.SMALL)
+    )
     assert small.size <= fast.size
