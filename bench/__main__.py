@@ -1,4 +1,4 @@
-"""``python -m bench``: run a case, list them, compare two reports, or show the demo."""
+"""``python -m bench``: run a case, list them, compare or plot reports, draw contact sheets, or show the demo."""
 
 from __future__ import annotations
 
@@ -35,6 +35,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command == "compare":
             report.print_comparison(report.load(options.before), report.load(options.after), console)
             return 0
+        if options.command == "plot":
+            return _plot(options.report, options.out, console)
+        if options.command == "sheet":
+            from bench.sheet import write_sheets
+
+            write_sheets(options.out, console)
+            return 0
         from bench.demo import DemoSettings, run_demo
 
         settings = DemoSettings(options.count, options.out.resolve(), options.workers)
@@ -56,6 +63,14 @@ def _run(name: str, count: int | None, json_file: Path | None, console: Console)
     if json_file is not None:
         result.write(json_file)
         console.print(f"Written: {json_file}")
+    return 0
+
+
+def _plot(path: Path, folder: Path, console: Console) -> int:
+    from bench.cases.images_plot import write_plots
+
+    for file in write_plots(report.load(path), folder):
+        console.print(f"Written: {file}")
     return 0
 
 
@@ -88,6 +103,11 @@ def _parser() -> argparse.ArgumentParser:
     compare = commands.add_parser("compare", help="compare two reports, and say where the difference is noise")
     compare.add_argument("before", type=Path)
     compare.add_argument("after", type=Path)
+    plot = commands.add_parser("plot", help="draw the files of an images report: milliseconds against bytes, as SVG")
+    plot.add_argument("report", type=Path)
+    plot.add_argument("--out", type=Path, default=Path("out/plots"), help="folder of results (default: %(default)s)")
+    sheet = commands.add_parser("sheet", help="draw every template beside pdfium's picture of it, whole and enlarged")
+    sheet.add_argument("--out", type=Path, default=Path("out/sheets"), help="folder of results (default: %(default)s)")
     demo = commands.add_parser("demo", help="render invoices through the pool, check every one, write a gallery")
     demo.add_argument("--count", type=_count, default=200, help="how many invoices (default: %(default)s)")
     demo.add_argument("--out", type=Path, default=Path("out/demo"), help="folder of results (default: %(default)s)")
