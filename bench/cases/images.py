@@ -16,21 +16,20 @@ from rich.console import Console
 from bench.bed import BACKEND
 from bench.cases.images_checks import drawn_problems, file_problems
 from bench.cases.images_page import Sheet, Workshop, open_workshop, shown
+from bench.cases.images_samples import KINDS, with_lines_of_one_row
 from bench.cases.images_table import print_tables
-from bench.corpus import Document, with_lines
 from bench.measurement import Report, Row, cpu_figures
 from bench.peers import image_codecs, image_raster
 from bench.peers.image_codecs import BASELINE, Codec, Shown
 from bench.peers.image_raster import RasterPeer
 from bench.runner import StageMs, interleave, one_core, require
 from render.encode.api import encoder
-from render.model.invoice import InvoiceKind
 from render.pixels import PagePixels
 
 DEFAULT_COUNT = 6
 BATCH = 16
 NOTES = (
-    "one warm process on one core; pages of invoices with 1 and with 8 lines, no invoice the same",
+    "one warm process on one core; pages of invoices with 1 and with 8 lines of one row, no two the same",
     "pixels: ours from the laid-out page; theirs from our own PDF of it, which each opens anew for each page",
     "ours and pdfium draw into memory that is used again, MuPDF into fresh memory, poppler in a process of its own",
     "ink: palette indices, which hold all colours; PNG, WebP and TIFF hold every pixel exactly, as read by Pillow",
@@ -138,15 +137,9 @@ def print_results(report: Report, console: Console) -> None:
 
 def _sheets(workshop: Workshop, lines: int, count: int) -> list[Sheet]:
     """Return invoices of one page, of one kind in turn with the other, each with a batch of its own kind."""
-    made: dict[InvoiceKind, list[Document]] = {InvoiceKind.VAT_ORDINARY: [], InvoiceKind.VAT_SPECIAL: []}
-    needed = -(-count // len(made)) * (1 + BATCH)
-    for seed in itertools.count(_SEED + lines, len(_LINES)):
-        for document in with_lines(lines, needed, seed):
-            if workshop.n_pages(document) == 1:
-                made[document.invoice.kind].append(document)
-        if all(len(own) >= needed for own in made.values()):
-            break
-    by_kind = [iter(own) for own in made.values()]
+    needed = len(KINDS) * -(-count // len(KINDS)) * (1 + BATCH)
+    invoices = with_lines_of_one_row(lines, needed, _SEED + lines, workshop.is_one_row)
+    by_kind = [iter([invoice for invoice in invoices if invoice.kind is kind]) for kind in KINDS]
     turns = (by_kind[place % len(by_kind)] for place in range(count))
     return [workshop.sheet(next(own), list(itertools.islice(own, BATCH))) for own in turns]
 
@@ -237,7 +230,7 @@ def _pairs(rivals: _Rivals, samples: _Samples) -> dict[str, tuple[RasterPeer, Co
     """Return the fastest pair of libraries as they come, the fastest with the PNG around ISA-L, and the usual pair."""
 
     def taken(side: str) -> float:
-        return median(samples[side]["page"])
+        return min(samples[side]["page"])
 
     raster = min(rivals.rasters, key=lambda peer: taken(f"rgb.{peer.key}"))
     writers = {codec.key: codec for codec in rivals.codecs if codec.form == "png" and codec.takes_rgb}
@@ -286,7 +279,7 @@ class _Table:
             for key in known
             if f"{contest}.{key}" in missing
         ]
-        fastest = min(here, key=lambda name: median(self.samples[name]["page"]), default=None)
+        fastest = min(here, key=lambda name: min(self.samples[name]["page"]), default=None)
         rows += [self._row(name, "", fastest) for name in (ours if not rows else ours[1:])]
         return rows
 

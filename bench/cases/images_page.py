@@ -12,7 +12,6 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.corpus import Document
 from bench.peers.image_codecs import Shown
 from render.config import RenderSettings
 from render.display.batch import concat
@@ -57,16 +56,17 @@ class Workshop:
         self._rgb: U1 = np.zeros((0, 0, 3), np.uint8)
         self._grey: U1 = np.zeros((0, 0), np.uint8)
 
-    def sheet(self, document: Document, others: Sequence[Document] = ()) -> Sheet:
+    def sheet(self, invoice: Invoice, others: Sequence[Invoice] = ()) -> Sheet:
         """Lay out an invoice, and others of its kind in one list."""
-        template = self.renderer.template(document.invoice.kind.value)
-        display = layout_invoice(document.invoice, template)
-        lists = [layout_invoice(other.invoice, template) for other in others]
-        return Sheet(document.invoice, template, display, self.pdf(display, template), concat(lists) if lists else None)
+        template = self.renderer.template(invoice.kind.value)
+        display = layout_invoice(invoice, template)
+        lists = [layout_invoice(other, template) for other in others]
+        return Sheet(invoice, template, display, self.pdf(display, template), concat(lists) if lists else None)
 
-    def n_pages(self, document: Document) -> int:
-        """Return how many pages an invoice has."""
-        return layout_invoice(document.invoice, self.renderer.template(document.invoice.kind.value)).n_pages
+    def is_one_row(self, invoice: Invoice) -> bool:
+        """Tell whether the name of an invoice's first line is printed in one row."""
+        display = layout_invoice(invoice, self.renderer.template(invoice.kind.value))
+        return len(display.items_tagged("lines[0].name")) == 1
 
     def pdf(self, display: DisplayList, template: Template) -> bytes:
         """Return the first document of a list as PDF."""

@@ -1,6 +1,6 @@
 """Cases run once with two invoices; what they measure is not asserted, only that they measure something right.
 
-The cases of PDF are in test_pdf_case.py.
+The cases of PDF are in test_pdf_case.py, those of pictures in test_images_case.py and tests/contract/raster.
 """
 
 import json
@@ -22,7 +22,8 @@ WITHOUT_PEER = {"stages.read", "stages.layout", "stages.pdf"}
 
 
 def test_every_case_is_tested() -> None:
-    assert set(cases.NAMES) == {*ROWS, "pdf", "pdf-memory", "pdf-start"}
+    elsewhere = {"pdf", "pdf-memory", "pdf-start", "images", "images-fidelity", "images-memory", "images-ocr"}
+    assert set(cases.NAMES) == {*ROWS, *elsewhere}
 
 
 @pytest.mark.parametrize("name", ROWS)
