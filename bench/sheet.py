@@ -54,7 +54,7 @@ def write_sheets(folder: Path, console: Console) -> list[Path]:
     files = []
     with TemporaryDirectory(prefix="kaipiao-bench-") as name:
         seal = Path(name) / "seal.png"
-        _made_up_seal().save(seal)
+        made_up_seal().save(seal)
         for suffix, path in (("", None), ("-picture-seal", seal)):
             with open_workshop(path) as workshop:
                 for sample in samples():
@@ -134,8 +134,8 @@ def _stacked(rows: Sequence[tuple[str, U1, U1]]) -> Image.Image:
     return sheet
 
 
-def _made_up_seal() -> Image.Image:
-    """Return a picture to stand in the seal's place: rings and a hatching, no mark of anybody."""
+def made_up_seal() -> Image.Image:
+    """Return an RGBA picture to stand in the seal's place: rings and a hatching, no mark of anybody."""
     width, height = _SEAL_PX
     seal = Image.new("RGBA", _SEAL_PX, (255, 255, 255, 0))
     draw = ImageDraw.Draw(seal)

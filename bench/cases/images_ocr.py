@@ -164,13 +164,13 @@ def read_pages(
                 unseen.discard(tag)
                 tally = tallies[_sort_of(tag)]
                 start = time.perf_counter()
-                read = _read(recogniser, rgb, boxes)
+                read = read_boxes(recogniser, rgb, boxes)
                 tally.ms.append((time.perf_counter() - start) * 1000)
                 if _plain(read) == _plain(expected[tag]):
                     tally.right += 1
                     continue
                 theirs = draw_with_pdfium(workshop.pdf(display, template), page, pixels.index.shape, DPI)
-                beside, is_rare = _read(recogniser, theirs, boxes), has_rare_ideograph(expected[tag])
+                beside, is_rare = read_boxes(recogniser, theirs, boxes), has_rare_ideograph(expected[tag])
                 tally.misread.append(Misread(document.name, page, tag, expected[tag], read, beside, is_rare))
             done += 1
             yield done
@@ -222,7 +222,7 @@ def field_boxes(display: DisplayList, page: int) -> dict[str, list[tuple[int, in
     return boxes
 
 
-def _read(recogniser: Recogniser, rgb: U1, boxes: Sequence[tuple[int, int, int, int]]) -> str:
+def read_boxes(recogniser: Recogniser, rgb: U1, boxes: Sequence[tuple[int, int, int, int]]) -> str:
     """Read the lines of a field one by one."""
     return "".join(recogniser.read(_cut(rgb, box)) for box in boxes)
 
