@@ -1,4 +1,4 @@
-"""``python -m bench``: run a case, list them, compare two reports, model a device on paper, or show the demo."""
+"""``python -m bench``: run a case, list them, compare or plot reports, model a device, draw sheets, show the demo."""
 
 from __future__ import annotations
 
@@ -38,6 +38,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command == "compare":
             report.print_comparison(report.load(options.before), report.load(options.after), console)
             return 0
+        if options.command == "plot":
+            return _plot(options.report, options.out, console)
+        if options.command == "sheet":
+            from bench.sheet import write_sheets
+
+            write_sheets(options.out, console)
+            return 0
         from bench.demo import DemoSettings, run_demo
 
         settings = DemoSettings(options.count, options.out.resolve(), options.workers)
@@ -74,6 +81,14 @@ def _model(count: int, dpi: int, json_file: Path | None, console: Console) -> in
     return 0
 
 
+def _plot(path: Path, folder: Path, console: Console) -> int:
+    from bench.cases.images_plot import write_plots
+
+    for file in write_plots(report.load(path), folder):
+        console.print(f"Written: {file}")
+    return 0
+
+
 def _case(name: str) -> ModuleType:
     return import_module(f"bench.cases.{name.replace('-', '_')}")
 
@@ -107,6 +122,11 @@ def _parser() -> argparse.ArgumentParser:
     model.add_argument("--count", type=_count, default=32, help="how many pages are counted (default: %(default)s)")
     model.add_argument("--dpi", type=_count, default=300, help="resolution (default: %(default)s)")
     model.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON")
+    plot = commands.add_parser("plot", help="draw the files of an images report: milliseconds against bytes, as SVG")
+    plot.add_argument("report", type=Path)
+    plot.add_argument("--out", type=Path, default=Path("out/plots"), help="folder of results (default: %(default)s)")
+    sheet = commands.add_parser("sheet", help="draw every template beside pdfium's picture of it, whole and enlarged")
+    sheet.add_argument("--out", type=Path, default=Path("out/sheets"), help="folder of results (default: %(default)s)")
     demo = commands.add_parser("demo", help="render invoices through the pool, check every one, write a gallery")
     demo.add_argument("--count", type=_count, default=200, help="how many invoices (default: %(default)s)")
     demo.add_argument("--out", type=Path, default=Path("out/demo"), help="folder of results (default: %(default)s)")

@@ -1,6 +1,6 @@
 """Cases run once with two invoices; what they measure is not asserted, only that they measure something right.
 
-The cases of PDF are in test_pdf_case.py, that of reels in test_reel_case.py.
+Those of PDF, reels, formats, pictures and devices have tests of their own.
 """
 
 import json
@@ -24,7 +24,7 @@ WITHOUT_PEER = {"stages.read", "stages.layout", "stages.pdf"}
 
 
 def test_every_case_is_tested() -> None:
-    assert set(cases.NAMES) == {*ROWS, "formats", "gpu", "pdf", "pdf-memory", "pdf-start", "reel"}
+    assert set(cases.NAMES) == {*ROWS, "formats", "gpu", "images", "images-fidelity", "images-memory", "images-ocr", "pdf", "pdf-memory", "pdf-start", "reel"}
 
 
 @pytest.mark.parametrize("name", ROWS)
