@@ -4,4 +4,19 @@ A case module has ``run(count) -> list[Row]``, ``DEFAULT_COUNT`` and ``NOTES``; 
 it prints its rows in its own way. A hyphen in a case's name is an underscore in its module's.
 """
 
-NAMES = ("formats", "gpu", "images", "images-fidelity", "images-memory", "images-ocr", "lanes", "pdf", "pdf-memory", "pdf-start", "pipeline", "publish", "reel", "stages")
+NAMES = (
+    "formats",
+    "gpu",
+    "images",
+    "images-fidelity",
+    "images-memory",
+    "images-ocr",
+    "lanes",
+    "pdf",
+    "pdf-memory",
+    "pdf-start",
+    "pipeline",
+    "publish",
+    "reel",
+    "stages",
+)

@@ -24,7 +24,19 @@ WITHOUT_PEER = {"stages.read", "stages.layout", "stages.pdf"}
 
 
 def test_every_case_is_tested() -> None:
-    assert set(cases.NAMES) == {*ROWS, "formats", "gpu", "images", "images-fidelity", "images-memory", "images-ocr", "pdf", "pdf-memory", "pdf-start", "reel"}
+    assert set(cases.NAMES) == {
+        *ROWS,
+        "formats",
+        "gpu",
+        "images",
+        "images-fidelity",
+        "images-memory",
+        "images-ocr",
+        "pdf",
+        "pdf-memory",
+        "pdf-start",
+        "reel",
+    }
 
 
 @pytest.mark.parametrize("name", ROWS)
