@@ -15,6 +15,7 @@ from render.sign.options import DEFAULT_OPTIONS, SignatureOptions
 
 _CONTENT_TYPES = {"pkcs7": ContentTypes.PKCS7, "gbt35275": ContentTypes.GBT35275}
 DEFAULT_BUDGET = Budget()
+DEVICES = ("auto", "cpu", "cuda")
 DEFAULT_HOME = Path("~/.local/share/kaipiao")
 _BUDGET_RANGES = {
     "KAIPIAO_PAGE_PIXELS": (10_000, MAX_PAGE_PIXELS),
@@ -26,6 +27,7 @@ SETTING_NAMES = (
     "KAIPIAO_BATCH_BYTES",
     "KAIPIAO_BATCH_PIXELS",
     "KAIPIAO_CERTIFICATE",
+    "KAIPIAO_DEVICE",
     "KAIPIAO_FONT_FALLBACK",
     "KAIPIAO_FONT_KAI",
     "KAIPIAO_FONT_MONO",
@@ -54,6 +56,7 @@ class RenderSettings:
         signature: the form of signatures.
         pdf_tags: give PDFs a structure tree (tagged PDF), which costs about a kilobyte.
         budget: the most pixels and bytes that a batch may have.
+        device: what draws pages: ``auto``, ``cpu`` or ``cuda``.
     """
 
     fonts: FontSettings = field(default_factory=FontSettings)
@@ -63,6 +66,7 @@ class RenderSettings:
     signature: SignatureOptions = DEFAULT_OPTIONS
     pdf_tags: bool = True
     budget: Budget = DEFAULT_BUDGET
+    device: str = "auto"
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, str]) -> RenderSettings:
@@ -83,6 +87,7 @@ class RenderSettings:
             signature=_signature(values),
             pdf_tags=_is_on(values, "KAIPIAO_PDF_TAGS"),
             budget=_budget(values),
+            device=_device(values),
         )
 
 
@@ -101,6 +106,13 @@ def _is_on(values: Mapping[str, str], name: str) -> bool:
     if value not in {"on", "off"}:
         raise ConfigError(f"{name} is {value!r}.", hint="Set it to on or off.")
     return value == "on"
+
+
+def _device(values: Mapping[str, str]) -> str:
+    device = values.get("KAIPIAO_DEVICE") or DEVICES[0]
+    if device not in DEVICES:
+        raise ConfigError(f"KAIPIAO_DEVICE is {device!r}.", hint=f"Set it to one of {', '.join(DEVICES)}.")
+    return device
 
 
 def _budget(values: Mapping[str, str]) -> Budget:

@@ -10,7 +10,7 @@ from datetime import datetime
 from render.budget import BatchRoom
 from render.encode.document import PictureEncoders
 from render.encode.formats import AUTO, DEFAULT_OUTPUTS, LEVELS, choose_pictures
-from render.errors import Fault, InputError, KaipiaoError
+from render.errors import DeviceLost, Fault, InputError, KaipiaoError
 from render.model.invoice import Media
 from render.model.read import ReadInvoice
 from render.timing import StageTimes
@@ -97,6 +97,9 @@ class Job:
         """Keep whatever goes wrong with this invoice to this invoice."""
         try:
             yield
+        except DeviceLost:
+            # Not this invoice's fault: whoever owns the process must end it.
+            raise
         except KaipiaoError as error:
             self.result.error = error
         except Exception as error:  # noqa: BLE001 the per-job boundary: a defect must not take the batch along

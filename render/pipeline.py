@@ -5,9 +5,9 @@ One invoice's fault never fails its batch: each request gets a result, which hol
 
 from __future__ import annotations
 
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta, timezone
 
 from render.budget import BatchRoom
@@ -15,6 +15,8 @@ from render.config import RenderSettings
 from render.display.batch import concat
 from render.display.list import DisplayList
 from render.display.resources import Picture
+from render.drawing import Drawing, DrawnPage
+from render.errors import DeviceLost
 from render.fonts.registry import load_fonts
 from render.job import Job, Output, RenderRequest, RenderResult, check_request
 from render.layout.engine import layout_batch, layout_invoice
@@ -22,13 +24,11 @@ from render.model.einvoice import write_einvoice
 from render.model.invoice import Invoice, Media
 from render.model.read import read_invoice
 from render.pdf.writer import Attachment, PdfInfo, PdfWriter
-from render.pixels import PagePixels
-from render.raster.api import Rasterizer
 from render.sign import pdf as pdf_signature
 from render.sign.api import RawSigner
 from render.sign.keys import load_identity
 from render.sign.options import SignatureOptions
-from render.sign.sm3 import sm3_hex
+from render.sign.sm3_many import sm3_many
 from render.templates.registry import Template, TemplateRegistry
 from render.timing import StageTimes
 from render.units import um_to_px
@@ -36,8 +36,7 @@ from render.units import um_to_px
 __all__ = ["CHINA_TIME", "Output", "RenderRequest", "RenderResult", "Renderer"]
 
 CHINA_TIME = timezone(timedelta(hours=8))
-# Each keeps backgrounds and glyphs of a template at a resolution; requests may name hundreds of resolutions.
-_MOST_RASTERIZERS = 8
+UNDIGESTED = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +58,7 @@ class Renderer:
     Raises:
         ConfigError: fonts or templates are missing.
         KeyUnavailable, KeyRejected: the signing identity cannot be used.
+        BackendUnavailable: a device was asked for that cannot be used here.
     """
 
     def __init__(self, settings: RenderSettings) -> None:
@@ -68,7 +68,7 @@ class Renderer:
         self._seal = Picture.open(settings.seal) if settings.seal else None
         self._templates: dict[str, Template] = {}
         self._writers: dict[str, PdfWriter] = {}
-        self._rasterizers: OrderedDict[tuple[str, int], Rasterizer] = OrderedDict()
+        self._drawing = Drawing(settings.device)
         self._signature = (
             _Signature(load_identity(settings.identity), settings.signature) if settings.identity else None
         )
@@ -84,7 +84,11 @@ class Renderer:
         return self._templates[kind]
 
     def render_batch(self, requests: Sequence[RenderRequest]) -> list[RenderResult]:
-        """Render many invoices; the results stand in the order of the requests."""
+        """Render many invoices; the results stand in the order of the requests.
+
+        Raises:
+            DeviceLost: the GPU broke; this process must end, and the invoices be rendered by another.
+        """
         room = BatchRoom(self.settings.budget)
         jobs = [Job(request, RenderResult(request.job_id), room) for request in requests]
         groups: dict[str, list[_Work]] = defaultdict(list)
@@ -96,6 +100,7 @@ class Renderer:
             batch, laid_out = self._lay_out(group)
             if batch is not None:
                 self._export(laid_out, batch)
+        _digest([job for job in jobs if job.is_well])
         for job in jobs:
             job.result.stage_ms = {name: round(ms, 3) for name, ms in job.times.ms.items()}
             if job.result.error is None:
@@ -179,31 +184,26 @@ class Renderer:
                 data = pdf_signature.sign_pdf(data, file.signature_span, key, when, options)
                 signer = key.serial
         name = f"{work.invoice.number}.pdf"
-        return Output(name, "pdf", "application/pdf", data, f"sm3:{sm3_hex(data)}", "cpu", signer)
+        return Output(name, "pdf", "application/pdf", data, UNDIGESTED, "cpu", signer)
 
     def _draw(self, group: Sequence[_Work], batch: DisplayList) -> None:
         """Draw invoices that share a template and a resolution, together or, after a fault, one by one."""
         n_done = 0
+        as_png = all(work.job.encoders is not None and work.job.encoders.is_png_alone for work in group)
+        template, dpi = group[0].template, group[0].job.request.dpi
         try:
-            rasterizer = self._rasterizer(group[0])
-            pages = rasterizer.rasterize(batch)
+            pages = self._drawing.pages(template, dpi, batch, as_png=as_png)
             for doc, work in enumerate(group):
-                _take_pages(work, pages, _n_pages(batch, doc), rasterizer.backend)
+                _take_pages(work, pages, _n_pages(batch, doc))
                 n_done += 1
+        except DeviceLost:
+            raise
         except Exception:  # noqa: BLE001 whichever invoice is to blame shows when each is drawn alone
             for work in group[n_done:]:
                 with work.job.boundary():
-                    alone, rasterizer = work.alone(), self._rasterizer(work)
-                    _take_pages(work, rasterizer.rasterize(alone), _n_pages(alone, 0), rasterizer.backend)
-
-    def _rasterizer(self, work: _Work) -> Rasterizer:
-        key = (work.template.digest, work.job.request.dpi)
-        if key not in self._rasterizers:
-            self._rasterizers[key] = Rasterizer(work.template.resources, work.job.request.dpi)
-            while len(self._rasterizers) > _MOST_RASTERIZERS:
-                self._rasterizers.popitem(last=False)
-        self._rasterizers.move_to_end(key)
-        return self._rasterizers[key]
+                    alone = work.alone()
+                    pages = self._drawing.pages(template, dpi, alone, as_png=as_png)
+                    _take_pages(work, pages, _n_pages(alone, 0))
 
 
 class _Signature:
@@ -215,29 +215,46 @@ class _Signature:
         self.reserve = pdf_signature.reserve_bytes(signer, options)
 
 
-def _take_pages(work: _Work, pages: Iterator[PagePixels], n_pages: int, backend: str) -> None:
-    """Take the pages of this document from the rasteriser and encode them; a page that cannot be fails its job alone.
+def _digest(jobs: Sequence[Job]) -> None:
+    """Fill in the digests of what was made, all at once, and charge each job by its share of the bytes."""
+    clock = StageTimes()
+    with clock.stage("digest"):
+        digests = iter(sm3_many([output.data for job in jobs for output in job.made]))
+    total = sum(len(output.data) for job in jobs for output in job.made) or 1
+    for job in jobs:
+        share = sum(len(output.data) for output in job.made) / total
+        job.times.add("digest", clock.ms["digest"] * share)
+        job.made = [replace(output, digest=f"sm3:{next(digests).hex()}") for output in job.made]
+
+
+def _take_pages(work: _Work, pages: Iterator[DrawnPage], n_pages: int) -> None:
+    """Take the pages of this document and encode those that are not yet; a page that cannot be fails its job alone.
 
     Raises:
         Exception: whatever stands in the way of drawing.
     """
-    job = work.job
+    job, backends = work.job, dict[str, None]()
     pictures = job.encoders.begin() if job.encoders else None
     for _ in range(n_pages):
         with job.times.stage("raster"):
-            pixels = next(pages)
+            page, backend = next(pages)
+        backends[backend] = None
         # Further pages of a job that failed are taken all the same: those of the next document come after them.
         if pictures is not None and job.is_well:
             with job.boundary(), job.times.stage("encode"):
-                pictures.add(pixels)
+                if isinstance(page, bytes):
+                    pictures.adopt(page, backend)
+                else:
+                    pictures.add(page)
                 job.hold_beside(pictures.n_bytes)
     if pictures is not None and job.is_well:
         with job.boundary():
             with job.times.stage("encode"):
                 files = pictures.finish()
             for file in files:
-                name, ran = f"{work.invoice.number}{file.name_end}", f"{backend}+{file.library}"
-                job.keep(Output(name, file.kind, file.media_type, file.data, f"sm3:{sm3_hex(file.data)}", ran))
+                name = f"{work.invoice.number}{file.name_end}"
+                ran = file.library if file.library in backends else f"{'+'.join(backends)}+{file.library}"
+                job.keep(Output(name, file.kind, file.media_type, file.data, UNDIGESTED, ran))
 
 
 def _n_pages(display: DisplayList, doc: int) -> int:

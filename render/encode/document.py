@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from render.encode.api import Encoder, PagedEncoder, encoder
-from render.encode.formats import PictureChoice
+from render.encode.formats import LEVELS, PictureChoice
 from render.encode.tiff_file import TiffPage
 from render.pixels import PagePixels
 
@@ -36,6 +36,11 @@ class PictureEncoders:
 
     def __init__(self, choices: Sequence[PictureChoice]) -> None:
         self._encoders = [(choice, encoder(choice.encoder_name)) for choice in choices]
+
+    @property
+    def is_png_alone(self) -> bool:
+        """Tell whether nothing but PNG with palette and of level ``fast`` is wanted, which a device can encode."""
+        return [(choice.encoder_name, choice.level) for choice, _ in self._encoders] == [("png", LEVELS[0])]
 
     def __len__(self) -> int:
         return len(self._encoders)
@@ -74,6 +79,19 @@ class DocumentPictures:
                 data = one.encode(pixels, level=choice.level)
                 self._files[at].append(_file(choice, one, end, data))
                 self.n_bytes += len(data)
+        self._n_pages += 1
+
+    def adopt(self, data: bytes, library: str) -> None:
+        """Take one page that was encoded where it was drawn; only where a single format is wanted.
+
+        Args:
+            data: the file.
+            library: what encoded it.
+        """
+        ((choice, one),) = self._encoders
+        end = f"-p{self._n_pages + 1}" if self._n_pages else ""
+        self._files[0].append(replace(_file(choice, one, end, data), library=library))
+        self.n_bytes += len(data)
         self._n_pages += 1
 
     def finish(self) -> list[PictureFile]:

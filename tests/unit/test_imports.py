@@ -36,6 +36,7 @@ MAY_IMPORT = {
     "budget": {"errors"},
     "config": {"budget", "errors", "fonts", "sign"},
     "job": GROUND | {"budget", "encode", "model"},
+    "drawing": EVERYTHING,
     "pipeline": EVERYTHING,
     "api": {"config", "encode", "model", "pipeline"},
     "__init__": {"api", "config", "pipeline"},

@@ -225,4 +225,4 @@ def test_rasterisers_of_many_resolutions_do_not_pile_up(requests):
     renderer = Renderer(RenderSettings())
     batch = [asked(requests[0], dpi=dpi, outputs=("png",)) for dpi in range(72, 84)]
     assert all(result.error is None for result in renderer.render_batch(batch))
-    assert len(renderer._rasterizers) <= 8
+    assert len(renderer._drawing._rasterizers) <= 8
