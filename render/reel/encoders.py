@@ -82,7 +82,7 @@ def choose_encoder(settings: ReelSettings, frame_px: tuple[int, int], path: str)
         return wanted
     if settings.device is Device.CUDA:
         raise BackendUnavailable(reason.message, hint=reason.hint)
-    _log.warning("backend.fallback encoder=%s to=cpu reason=%s", wanted.name, reason.message)
+    _log.info("backend.fallback encoder=%s to=cpu reason=%s", wanted.name, reason.message)
     on_cpu = cpu_encoder(settings)
     return Encoder(on_cpu.name, on_cpu.device, on_cpu.form, on_cpu.options, reason.message)
 

@@ -77,7 +77,7 @@ def test_cuda_that_is_impossible_leaves_no_file(without_driver, folder, codec):
 
 
 def test_auto_falls_back_with_the_reason_and_names_what_ran(without_driver, folder, caplog):
-    with caplog.at_level(logging.WARNING):
+    with caplog.at_level(logging.INFO):
         written = write_reel(folder / "reel.mkv", reel_samples.pages(2), reel_samples.SIZE, asked(device=Device.AUTO))
     assert (written.encoder, written.device) == ("libx264", "cpu")
     assert (written.index.encoder, written.index.device) == ("libx264", "cpu")
