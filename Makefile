@@ -78,7 +78,7 @@ format: .venv/.installed ## Put source files into form
 	$(PY) -m ruff format .
 
 lock: ## Resolve dependencies anew into the lock files (needs uv)
-	$(UV) pip compile -q pyproject.toml --extra dev --extra s3 --python-version 3.11 --universal \
+	$(UV) pip compile -q pyproject.toml --extra dev --extra postgres --extra s3 --python-version 3.11 --universal \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --no-header -o requirements.lock
 	$(UV) pip compile -q pyproject.toml --extra gpu -c requirements.lock --python-version 3.11 --python-platform linux \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --no-header -o requirements-gpu.lock

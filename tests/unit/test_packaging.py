@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 OWN = {"render", "workers", "bench", "tests"}
 ABSENT_HERE = {"cupy"}
 """Libraries of the extra for devices, which tests do without."""
-DATA_SUFFIXES = (".toml", ".md", ".json", ".cu", ".html", ".icc", ".png", ".ttf")
+DATA_SUFFIXES = (".toml", ".md", ".json", ".cu", ".html", ".icc", ".lua", ".png", ".ttf")
 
 
 def metadata():
@@ -134,7 +134,7 @@ def test_the_lock_file_covers_everything_that_the_project_names():
     def named(requirements):
         return {re.match(r"[A-Za-z0-9._-]+", text).group().lower() for text in requirements}
 
-    locked = named(extras["dev"]) | named(extras["heif"]) | named(extras["s3"])
+    locked = named(extras["dev"]) | named(extras["heif"]) | named(extras["postgres"]) | named(extras["s3"])
     assert named(project["dependencies"]) | locked <= pins["requirements.lock"]
     assert named(project["dependencies"]) | named(extras["gpu"]) <= pins["requirements-gpu.lock"]
     assert named(project["dependencies"]) | named(extras["bench"]) <= pins["requirements-bench.lock"]
@@ -152,7 +152,7 @@ def test_make_help_names_every_target():
     assert listed == set(phony.group(1).split())
 
 
-@pytest.mark.parametrize(("package", "extras"), [("render", ["heif"]), ("workers", []), ("bench", ["dev"])])
+@pytest.mark.parametrize(("package", "extras"), [("render", ["heif"]), ("workers", ["postgres"]), ("bench", ["dev"])])
 def test_every_library_that_a_package_imports_is_named_as_a_dependency(package, extras):
     project = metadata()["project"]
     named = [*project["dependencies"], *project["optional-dependencies"]["gpu"]]
