@@ -26,6 +26,7 @@ from workers.logging import configure_logging, pool_logger
 from workers.messages import LANES, Chunk, Lane
 from workers.records import Records
 from workers.recovery import Recovery
+from workers.redis_address import SentinelAddress, is_sentinel
 from workers.safeguards import Safeguards
 from workers.sweeper import Sweeper
 
@@ -201,7 +202,7 @@ def _keep_our_logging(**_: object) -> None:
 
 def _celery_settings(settings: WorkerSettings) -> dict[str, Any]:
     return {
-        "broker_url": settings.effective_broker_url,
+        "broker_url": _kombu_url(settings.effective_broker_url),
         "broker_connection_retry": True,
         "broker_connection_retry_on_startup": True,
         # None = for ever. The default ends the worker after 100 attempts.
@@ -254,8 +255,24 @@ def _queue(lane: Lane) -> object:
     return make(queue_of(lane), routing_key=queue_of(lane))
 
 
+def _kombu_url(url: str) -> str:
+    """Return an address as kombu reads it: the name of a master goes into the options."""
+    return SentinelAddress.read(url).plain if is_sentinel(url) else url
+
+
+def _sentinel_options(settings: WorkerSettings) -> dict[str, Any]:
+    url, timeout_s = settings.effective_broker_url, settings.broker_timeout_s
+    if not is_sentinel(url):
+        return {}
+    return {
+        "master_name": SentinelAddress.read(url).master,
+        "sentinel_kwargs": {"socket_timeout": timeout_s, "socket_connect_timeout": timeout_s},
+    }
+
+
 def _transport_options(settings: WorkerSettings) -> dict[str, Any]:
     return {
+        **_sentinel_options(settings),
         "visibility_timeout": settings.visibility_timeout_s,
         "unacked_restore_interval": settings.restore_interval_s,
         "unacked_restore_throttle": 1,

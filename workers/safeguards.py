@@ -31,9 +31,9 @@ from workers.errors import LedgerUnavailable
 from workers.lanes import LaneLimits
 from workers.ledger.opening import can_hold_a_ledger
 from workers.ledger.protocol import Ledger
-from workers.ledger.redis_ledger import connect_redis
 from workers.logging import pool_logger
 from workers.messages import Chunk, decode_chunk, encode_message
+from workers.redis_address import connect_redis
 
 SIGNER, STORE = "signer", "store"
 ASKING_S = 2.0

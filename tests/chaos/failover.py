@@ -30,7 +30,7 @@ class SentinelGroup:
 
     @property
     def url(self):
-        return ";".join(f"sentinel://127.0.0.1:{port}/0" for port in self.ports)
+        return ";".join(f"sentinel://127.0.0.1:{port}" for port in self.ports) + f"/0?master={_MASTER}"
 
     def master_port(self):
         return self._sentinel.discover_master(_MASTER)[1]
@@ -71,7 +71,7 @@ def sentinel_failover(context):
         with Stage() as stage:
             folder = context.folder / way
             group = SentinelGroup(stage, folder)
-            run = PoolRun(folder / "pool", group.url, tell=context.tell, broker_master=_MASTER, broker_timeout_s=3)
+            run = PoolRun(folder / "pool", group.url, tell=context.tell, broker_timeout_s=3)
             stage.worker(run.pool, "worker-0")
             stage.worker(run.pool, "worker-1")
             jobs = context.scale(600, 120)

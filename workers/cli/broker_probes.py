@@ -92,7 +92,7 @@ def ask_server(url: str, name: str, *, is_only_ledger: bool) -> Server:
     Raises:
         redis.RedisError: it does not answer; ConfigError: no such address.
     """
-    from workers.ledger.redis_ledger import connect_redis
+    from workers.redis_address import connect_redis
 
     with connect_redis(url, _ANSWER_S) as client:
         info = client.info()

@@ -7,8 +7,8 @@ from urllib.parse import unquote, urlsplit
 
 from render.errors import ConfigError
 from workers.ledger.protocol import Ledger
+from workers.redis_address import is_redis
 
-_REDIS_SCHEMES = frozenset({"redis", "rediss", "unix", "redis+socket"})
 _POSTGRES_SCHEMES = frozenset({"postgres", "postgresql"})
 
 
@@ -16,8 +16,8 @@ def open_ledger(url: str, *, timeout_s: float = 15.0) -> Ledger:
     """Return the ledger at an address; Redis is connected to at the first operation.
 
     Args:
-        url: ``redis://…``, ``rediss://…``, ``unix:///socket``, ``redis+socket:///socket``, ``sqlite:///file``,
-            or ``postgresql://…``.
+        url: ``redis://…``, ``rediss://…``, ``sentinel://…?master=name``, ``unix:///socket``,
+            ``redis+socket:///socket``, ``sqlite:///file``, or ``postgresql://…``.
         timeout_s: how long an answer may take.
 
     Raises:
@@ -25,7 +25,7 @@ def open_ledger(url: str, *, timeout_s: float = 15.0) -> Ledger:
         LedgerUnavailable: the tables cannot be made where there are none.
     """
     scheme = urlsplit(url).scheme
-    if scheme in _REDIS_SCHEMES:
+    if is_redis(url):
         from workers.ledger.redis_ledger import RedisLedger
 
         return RedisLedger(url, timeout_s=timeout_s)
@@ -57,7 +57,7 @@ def _open_postgres(url: str, timeout_s: float) -> Ledger:
 
 def can_hold_a_ledger(broker_url: str) -> bool:
     """Tell whether the broker at this address is a Redis, beside whose queues a ledger can live."""
-    return urlsplit(broker_url).scheme in _REDIS_SCHEMES
+    return is_redis(broker_url)
 
 
 def _sqlite_path(url: str) -> Path:

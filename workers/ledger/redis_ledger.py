@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
-from typing import Any, TypeVar
-from urllib.parse import parse_qs, unquote, urlsplit
+from typing import TypeVar
 
 import msgspec
 import redis
 import redis.backoff
 import redis.retry
 
-from render.errors import ConfigError
 from workers.errors import LedgerUnavailable
 from workers.ledger.protocol import (
     Burial,
@@ -28,6 +26,7 @@ from workers.ledger.protocol import (
     SweepRules,
     Swept,
 )
+from workers.redis_address import connect_redis
 
 PREFIX = "{kaipiao}:ledger"
 """The braces keep all keys on one node, should the server shard by key."""
@@ -169,26 +168,6 @@ class RedisLedger:
 
 def _source() -> str:
     return resources.files("workers.ledger").joinpath("ledger.lua").read_text(encoding="utf-8")
-
-
-def connect_redis(url: str, timeout_s: float) -> redis.Redis:
-    """Return a client of the Redis at an address; it connects at first use.
-
-    Raises:
-        ConfigError: the address cannot be read.
-    """
-    parts = urlsplit(url)
-    # Once more, since a connection that has been idle may be gone; what fails twice is the caller's to try again.
-    options: dict[str, Any] = {"socket_timeout": timeout_s, "retry": redis.retry.Retry(redis.backoff.NoBackoff(), 1)}
-    try:
-        if parts.scheme in {"redis+socket", "unix"}:
-            database = int(parse_qs(parts.query).get("virtual_host", ["0"])[0])
-            return redis.Redis(unix_socket_path=unquote(parts.path), db=database, **options)
-        return redis.Redis.from_url(url, socket_connect_timeout=timeout_s, socket_keepalive=True, **options)
-    except ValueError as error:
-        raise ConfigError(
-            "KAIPIAO_LEDGER is no address of a ledger.", hint="Write redis://host:6379/0 or sqlite:///path."
-        ) from error
 
 
 def _swept(answer: _SweptAnswer) -> Swept:
