@@ -22,7 +22,7 @@ _COLORS: Mapping[str, tuple[str, str]] = {
 }
 _OURS = "Kaipiao"
 _FONT_PX = 12
-_CHAR_PX, _BOLD_CHAR_PX = 6.3, 7.6
+_CHAR_PX, _BOLD_CHAR_PX = 6.9, 7.6
 _RADIUS = 5
 _STEPS = (1, 2, 5)
 _ROOM = 1.25
