@@ -31,6 +31,7 @@ from workers.recovery import one_by_one
 FIRST_POLL_S, LAST_POLL_S = 0.05, 1.0
 JOBS_A_REQUEST = 500
 """Of the ledger; it serves nobody else meanwhile."""
+_WANTED = frozenset({Recorded.NEW, Recorded.KNOWN})
 # Room in a message for what a job says besides its invoice.
 JOB_OVERHEAD_CHARS = 400
 
@@ -117,13 +118,18 @@ class PoolClient:
         Raises:
             ContentConflict: ids that stand for other work, each a fault; the other jobs were published.
             QueueFull: a queue takes no more; nothing was written down, and it says when to come again.
-            LedgerUnavailable: some jobs may be written down; BrokerError: all are, and some may be published.
+            LedgerUnavailable, BrokerError: some jobs may be written down, and some of those published.
         """
         with self._broker() as app:
             self._require_room(app, jobs)
-            known = self._record(jobs)
-            wanted = [job for job, each in zip(jobs, known, strict=True) if each in (Recorded.NEW, Recorded.KNOWN)]
-            app.publish_chunks(self._chunks(wanted))
+            known: list[Recorded] = []
+            for start in range(0, len(jobs), JOBS_A_REQUEST):
+                # Part by part, so that no job waits for its message so long that a sweep thinks it lost.
+                part = jobs[start : start + JOBS_A_REQUEST]
+                answers = self.ledger.record([entry_of(job) for job in part])
+                wanted = [job for job, each in zip(part, answers, strict=True) if each in _WANTED]
+                app.publish_chunks(self._chunks(wanted))
+                known += answers
         self._refuse_conflicts([job for job, each in zip(jobs, known, strict=True) if each is Recorded.CONFLICT])
         return known
 
@@ -268,12 +274,6 @@ class PoolClient:
         if admission is not None:
             for lane, messages in Counter(chunk.lane for chunk in self._chunks(jobs)).items():
                 admission.require(queue_of(lane), messages)
-
-    def _record(self, jobs: Sequence[Job]) -> list[Recorded]:
-        known: list[Recorded] = []
-        for start in range(0, len(jobs), JOBS_A_REQUEST):
-            known += self.ledger.record([entry_of(job) for job in jobs[start : start + JOBS_A_REQUEST]])
-        return known
 
     def _refuse_conflicts(self, jobs: Sequence[Job]) -> None:
         """Audit jobs whose ids stand for other work, and refuse them.

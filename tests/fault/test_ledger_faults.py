@@ -3,7 +3,6 @@
 import json
 import signal
 import threading
-import time
 from collections import Counter
 
 import pytest
@@ -146,17 +145,3 @@ def suppressed(pool):
     """Return the jobs that a worker was told are no longer its own."""
     lines = [json.loads(line) for line in (pool.home / "worker.log").read_text().splitlines() if line.startswith("{")]
     return [line["job_id"] for line in lines if line["event"] == "job.suppressed" and line["reason"] == "fenced"]
-
-
-def test_a_dead_workers_jobs_are_begun_again_within_a_lease_and_five_seconds(tmp_path):
-    """By the ledger's own clock, so that a busy machine does not make it fail; another worker stands by."""
-    with redis_server(tmp_path) as url:
-        pool = make_pool(tmp_path, broker_url=url, **QUICK)
-        with celery_worker(pool, concurrency=1) as first:
-            job_ids = pool.client.submit([document(number, act="sleep:0.3") for number in range(4)])
-            wait_until(lambda: len(pool.engine_log) >= 3, 60)
-            with celery_worker(pool, concurrency=1):
-                time.sleep(3)
-                kill_tree(first.pid)
-                ended = pool.end_all(job_ids, 80)
-    assert counts(ended) == {"done": 4}

@@ -256,6 +256,13 @@ def test_a_message_that_must_have_been_taken_is_published_again(ledger, clock):
     assert ledger.sweep(RULES) == Swept()
 
 
+def test_what_was_recorded_together_may_still_wait_in_a_long_queue(ledger, clock):
+    ledger.record([entry(f"j{number}") for number in range(5)])
+    grant(ledger, "j0")
+    clock.pass_ms(STALE_MS)
+    assert ledger.sweep(replace(RULES, lease_ms=STALE_MS * 9)).together == ()
+
+
 def test_an_empty_queue_means_that_messages_were_lost(ledger, clock):
     ledger.record([entry("a"), entry("b", lane="bulk")])
     idle = replace(RULES, idle_lanes=("issue",))

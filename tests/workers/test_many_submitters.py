@@ -36,15 +36,21 @@ def submit_at_once(settings, number, texts):
         return list(threads.map(submit, range(len(texts))))
 
 
-def from_many_processes(pool, number, texts):
+@pytest.fixture(scope="module")
+def submit_everywhere(pool):
+    """Return a function that submits texts under one number from all processes."""
     with ProcessPoolExecutor(PROCESSES, mp_context=multiprocessing.get_context("spawn")) as processes:
-        parts = [texts[start::PROCESSES] for start in range(PROCESSES)]
-        futures = [processes.submit(submit_at_once, pool.settings, number, part) for part in parts]
-        return dict(pair for future in futures for pair in future.result())
+
+        def submit(number, texts):
+            parts = [texts[start::PROCESSES] for start in range(PROCESSES)]
+            futures = [processes.submit(submit_at_once, pool.settings, number, part) for part in parts]
+            return dict(pair for future in futures for pair in future.result())
+
+        yield submit
 
 
-def test_a_hundred_submitters_of_one_invoice_get_one_receipt(pool):
-    submitted = from_many_processes(pool, 1, ["same"] * (PROCESSES * THREADS))
+def test_a_hundred_submitters_of_one_invoice_get_one_receipt(pool, submit_everywhere):
+    submitted = submit_everywhere(1, ["same"] * (PROCESSES * THREADS))
     ended = pool.end_all(list(submitted), 100)
     assert Counter(status.state for status in ended.values()) == {"done": 100}
     assert len({status.receipt.key for status in ended.values()}) == 1
@@ -55,8 +61,8 @@ def test_a_hundred_submitters_of_one_invoice_get_one_receipt(pool):
     assert [receipt.number for receipt in receipts].count(f"{1:020d}") == 1
 
 
-def test_of_two_contents_under_one_number_one_stands_and_every_other_job_is_audited(pool):
-    submitted = from_many_processes(pool, 2, ["right", "wrong"] * 20)
+def test_of_two_contents_under_one_number_one_stands_and_every_other_job_is_audited(pool, submit_everywhere):
+    submitted = submit_everywhere(2, ["right", "wrong"] * 20)
     ended = pool.end_all(list(submitted), 100)
     done = {submitted[job_id] for job_id, status in ended.items() if status.state == "done"}
     failed = {job_id: status for job_id, status in ended.items() if status.state == "failed"}

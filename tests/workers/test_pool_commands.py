@@ -1,30 +1,42 @@
-"""The commands that look after a pool, as processes of their own beside a real worker."""
+"""The commands that look after a pool, beside a real worker."""
 
 import json
-import subprocess
+import sys
 
 import pytest
 
 from tests.workers.fake_engine import document
-from tests.workers.pool_processes import KAIPIAO, celery_worker, embedded_broker, make_pool
+from tests.workers.pool_processes import celery_worker, embedded_broker, make_pool
+from workers.cli.commands import build
 
 pytestmark = pytest.mark.broker
 
 
-def run(pool, *arguments):
-    """Run a command and return its exit status and what it printed: JSON where it is JSON."""
-    done = subprocess.run(
-        [*KAIPIAO, *arguments], env=pool.environment, capture_output=True, text=True, timeout=100, check=False
-    )
-    try:
-        return done.returncode, json.loads(done.stdout)
-    except ValueError:
-        return done.returncode, " ".join((done.stdout + done.stderr).split())
+@pytest.fixture
+def run(capsys, monkeypatch):
+    """Return a function that runs a command in this process: its exit status and what it printed, JSON as values."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(pool, *arguments):
+        for name, value in pool.environment.items():
+            if name.startswith("KAIPIAO_"):
+                monkeypatch.setenv(name, value)
+        with pytest.raises(SystemExit) as ended:
+            build().main(list(arguments), prog_name="kaipiao")
+        sys.stdout.flush()
+        printed = capsys.readouterr()
+        status = int(ended.value.code or 0)
+        try:
+            return status, json.loads(printed.out)
+        except ValueError:
+            return status, " ".join((printed.out + printed.err).split())
+
+    return run
 
 
-def test_the_dead_are_shown_replayed_and_dropped_and_every_job_is_accounted_for(tmp_path):
+def test_the_dead_are_shown_replayed_and_dropped_and_every_job_is_accounted_for(tmp_path, run):
     pool = make_pool(tmp_path, retry_ladder_s="0.1")
-    pool.environment |= {"KAIPIAO_SIGNING": "off", "COLUMNS": "200"}
+    pool.environment |= {"KAIPIAO_SIGNING": "off"}
     with embedded_broker(pool):
         with celery_worker(pool, concurrency=1):
             documents = [document(1), document(2, act="later:2"), document(3, act="crash"), document(4, act="invalid")]

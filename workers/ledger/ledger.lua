@@ -113,8 +113,9 @@ local function republish_stale(rules, together)
   local marks = redis.call('HGETALL', lanes)
   for i = 1, #marks, 2 do
     local lane, latest = marks[i], now - rules.stale_ms
-    -- Queues are in order: if a later message of the lane was taken, this one must have been as well.
-    if not idle[lane] then latest = math.min(latest, tonumber(marks[i + 1])) end
+    -- Queues are in order: if a later message of the lane was taken, this one must have been as well. What was recorded
+    -- in the same moment tells nothing: it may stand behind.
+    if not idle[lane] then latest = math.min(latest, tonumber(marks[i + 1]) - 1) end
     local stale = redis.call('ZRANGE', place('queued', lane), '-inf', latest, 'BYSCORE', 'LIMIT', 0, rules.limit)
     for _, id in ipairs(stale) do
       local job = peek(id)

@@ -391,9 +391,10 @@ class SqlLedger:
     def _republish_stale(self, rules: SweepRules, now: int) -> list[Record]:
         published: list[Record] = []
         for lane, claimed_ms in self._execute("SELECT lane, claimed_ms FROM lanes ORDER BY lane"):
-            # Queues are in order: if a later message of the lane was taken, this one must have been as well.
+            # Queues are in order: if a later message of the lane was taken, this one must have been as well. What was
+            # recorded in the same moment tells nothing: it may stand behind.
             latest = now - rules.stale_ms
-            latest = latest if lane in rules.idle_lanes else min(latest, claimed_ms)
+            latest = latest if lane in rules.idle_lanes else min(latest, claimed_ms - 1)
             stale = "WHERE state = 'queued' AND lane = ? AND at_ms <= ? ORDER BY at_ms LIMIT ?"
             batch = Batch(now, self._jobs(stale + self._database.free_row_lock, lane, latest, rules.limit))
             for job in list(batch.jobs.values()):

@@ -128,6 +128,18 @@ class LedgerMachine(RuleBasedStateMachine):
     def thaw_and_commit(self):
         self.finish(self.frozen.pop())
 
+    @precondition(lambda self: self.grants)
+    @rule(other=st.sampled_from(WORKERS), wakes_up=st.booleans())
+    def freeze_until_another_takes_over(self, other, wakes_up):
+        """The other may bear the same name, as after a restart."""
+        self.freeze(self.grants[0].holder)
+        self.clock.pass_ms(LEASE_MS)
+        self.sweep(is_published=True)
+        if self.queue:
+            self.fetch_and_claim(other, 3)
+        if wakes_up:
+            self.thaw_and_commit()
+
     @precondition(lambda self: self.queue)
     @rule(worker=st.sampled_from(WORKERS), deaths=st.integers(1, 3))
     def kill_whoever_takes_it(self, worker, deaths):
