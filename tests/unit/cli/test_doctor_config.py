@@ -71,8 +71,9 @@ def test_an_eviction_policy_is_refused(server, url, policy):
 def test_keys_that_were_evicted_are_told(server, url):
     server.config_set("maxmemory-policy", "allkeys-lru")
     used = server.info("memory")["used_memory"]
-    server.config_set("maxmemory", used + 200_000)
-    for number in range(200):
+    # Room enough for keys to be evicted, rather than a write refused for want of them.
+    server.config_set("maxmemory", used + 8_000_000)
+    for number in range(1500):
         server.set(f"k{number}", "x" * 10_000)
     server.config_set("maxmemory", "0")
     server.config_set("maxmemory-policy", "noeviction")
