@@ -113,7 +113,9 @@ def test_the_version_stands_in_one_place_only_as_one_value():
     assert f"[{render.__version__}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "requirements-gpu.lock", "requirements-bench.lock"])
+@pytest.mark.parametrize(
+    "name", ["requirements.lock", "requirements-gpu.lock", "requirements-bench.lock", "requirements-ocr.lock"]
+)
 def test_lock_files_pin_by_hash_and_name_no_place(name):
     text = (ROOT / name).read_text(encoding="utf-8")
     assert not re.search(r"https?:|--(extra-)?index-url|--find-links|--trusted-host|file:", text)
@@ -128,7 +130,7 @@ def test_the_lock_file_covers_everything_that_the_project_names():
     extras = project["optional-dependencies"]
     pins = {
         name: set(re.findall(r"^([a-z0-9][a-z0-9._-]*)==", (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE))
-        for name in ("requirements.lock", "requirements-gpu.lock", "requirements-bench.lock")
+        for name in ("requirements.lock", "requirements-gpu.lock", "requirements-bench.lock", "requirements-ocr.lock")
     }
 
     def named(requirements):
@@ -138,6 +140,7 @@ def test_the_lock_file_covers_everything_that_the_project_names():
     assert named(project["dependencies"]) | locked <= pins["requirements.lock"]
     assert named(project["dependencies"]) | named(extras["gpu"]) <= pins["requirements-gpu.lock"]
     assert named(project["dependencies"]) | named(extras["bench"]) <= pins["requirements-bench.lock"]
+    assert named(project["dependencies"]) | named(extras["ocr"]) <= pins["requirements-ocr.lock"]
 
 
 def test_the_top_level_holds_what_it_should_and_nothing_else():
