@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import render
 from render.budget import BatchFull
-from render.errors import KaipiaoError, StoreError
+from render.errors import DeviceLost, KaipiaoError, StoreError
 from render.model.invoice import Media
 from render.store.api import blob_key
 from workers.custody import Custody
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 class ChunkRunner:
     """Runs chunks with one engine and one store; build it once a process.
+
+    Attributes:
+        has_lost_device: the engine's device broke; once its jobs are settled, this process must end.
 
     Args:
         engine: returns the process's engine; may raise where this machine cannot render.
@@ -49,6 +52,7 @@ class ChunkRunner:
         self._records = records
         self._custody = custody
         self._heart = heart
+        self.has_lost_device = False
         self._readers = ThreadPoolExecutor(threads, thread_name_prefix="store")
 
     def run(self, chunk: Chunk, holder: str) -> ChunkReport:
@@ -140,6 +144,7 @@ class ChunkRunner:
         try:
             results = self._engine().render_batch(requests)
         except Exception as error:  # noqa: BLE001 the boundary of the engine: the jobs go to the retry table, not lost
+            self.has_lost_device = self.has_lost_device or isinstance(error, DeviceLost)
             for task in tasks:
                 task.error = error if isinstance(error, KaipiaoError) else unexpected(error)
             return []

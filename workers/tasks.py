@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from workers.app import PoolApp
     from workers.execution import ChunkRunner
 
+_DEVICE_LOST_STATUS = 70
+"""EX_SOFTWARE of sysexits.h."""
+
 
 class RenderChunk(Task):  # type: ignore[misc]  # Celery is untyped
     """Renders the jobs of one message."""
@@ -68,6 +71,11 @@ class RenderChunk(Task):  # type: ignore[misc]  # Celery is untyped
                 # The ledger has them queued; a sweep publishes them when the broker is back.
                 pool_logger().warning("message.unpublished", chunk_id=chunk.chunk_id, code=error.code)
         app.safeguards.carried_out(delivery)
+        if self.runner.has_lost_device:
+            # No later call of this process survives on that device. The pool starts another process in its place; the
+            # jobs were queued again above, so the message that comes back finds nothing left to do.
+            pool_logger().error("device.lost", chunk_id=chunk.chunk_id)
+            raise SystemExit(_DEVICE_LOST_STATUS)
 
     def _come_back(self, delay_s: float) -> NoReturn:
         """Let this message come again later."""

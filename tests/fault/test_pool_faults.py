@@ -177,3 +177,12 @@ def test_the_submit_command_waits_copies_files_and_tells_failures(pool, tmp_path
 
 def test_a_client_reads_nothing_of_a_job_that_nobody_submitted(pool):
     assert PoolClient(pool.settings).status("0" * 32).state == "queued"
+
+
+def test_a_process_whose_device_is_lost_is_replaced_and_its_invoices_are_done(running):
+    documents = [document(401), document(402, act="device:1"), document(403)]
+    job_ids = running.client.submit(documents)
+    ended = running.end_all(job_ids)
+    assert [ended[job_id].state for job_id in job_ids] == ["done"] * 3
+    assert running.engine_log.count(f"render {402:020d}") == 2
+    assert '"event": "device.lost"' in (running.home / "worker.log").read_text()

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from render.budget import BatchFull
-from render.errors import ConfigError, InputError, StoreError
+from render.errors import ConfigError, DeviceLost, InputError, StoreError
 from render.sign.sm3 import sm3_hex
 from render.store.api import Store, blob_key
 from tests.workers.fake_engine import FakeEngine, document
@@ -431,3 +431,14 @@ def test_a_receipt_is_put_only_after_all_its_outputs(runner, records, monkeypatc
     assert len(list(records.store.list("receipts"))) == 1
     ((_, again),) = report.again
     assert counts(run(runner, again)) == (1, 0, 0, 0)
+
+
+def test_a_lost_device_sends_its_jobs_back_and_asks_for_the_end_of_the_process(records, ledger):
+    class Broken(RecordingEngine):
+        def render_batch(self, requests):
+            raise DeviceLost("the context is gone.")
+
+    runner = make_runner(Broken, records, ledger)
+    assert not runner.has_lost_device
+    assert counts(run(runner, chunk(job("a", document(1)), job("b", document(2))))) == (0, 0, 0, 2)
+    assert runner.has_lost_device
