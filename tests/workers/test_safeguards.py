@@ -92,7 +92,7 @@ def test_a_job_whose_key_is_away_longer_than_the_ladder_is_held_and_done_in_the_
     """A ladder of two steps would bury it at the third failure; the engine's key comes back at the sixth."""
     pool = make_pool(tmp_path, **QUICK)
     with embedded_broker(pool), celery_worker(pool, concurrency=1):
-        (job_id,) = pool.client.submit([document(1, act="later:5")])
+        (job_id,) = pool.client.submit([document(1, act="keyless:5")])
         ledger = open_ledger(pool.settings.effective_ledger)
         wait_until(lambda: ledger.look([job_id])[0].code == "waiting_for_key", 60)
         assert ledger.look([job_id])[0].state in {State.QUEUED, State.CLAIMED}

@@ -71,7 +71,9 @@ def test_signing_that_is_off_is_said_and_no_failure():
     assert found(probes.probe_signing, {"KAIPIAO_SIGNING": "off"})["signing identity"].state is State.LIMITED
 
 
-def test_the_embedded_broker_is_started_and_leaves_nothing(tmp_path, monkeypatch):
+def test_the_embedded_broker_is_started_and_leaves_nothing(tmp_path_factory, monkeypatch):
+    # Short, since it holds a socket.
+    tmp_path = tmp_path_factory.mktemp("b")
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     assert found(probes.probe_broker, {})["broker"] == Finding(
         "broker", State.OK, "embedded: started and ended here once"

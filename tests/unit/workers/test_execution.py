@@ -266,7 +266,7 @@ def test_only_failures_that_waiting_may_mend_come_back(runner, records, ledger, 
     ((delay_s, again),) = run(runner, again).again
     assert delay_s == 2.0
     assert counts(run(runner, again)) == (0, 0, 1, 0)
-    assert (records.outcome("b").code, records.outcome("b").attempts) == ("key_unavailable", 3)
+    assert (records.outcome("b").code, records.outcome("b").attempts) == ("encoder_failed", 3)
     assert [state(ledger, name) for name in "abc"] == [State.DONE, State.DEAD, State.REFUSED]
 
 
