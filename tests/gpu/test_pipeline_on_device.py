@@ -68,9 +68,17 @@ def test_other_formats_are_encoded_by_the_cpu_from_pages_of_the_device(monkeypat
     assert made == {"cuda+deflate"}
 
 
-def test_memory_that_ends_is_made_up_for(monkeypatch, documents, on_cpu):
-    renderer, _ = _renderer(monkeypatch, device="auto", memory_bytes=4 << 20)
-    _same(_pictures(renderer.render_batch(_requests(documents))), on_cpu)
+@pytest.mark.parametrize(
+    ("faults", "event", "backend"),
+    [({"oom_at": 3}, "gpu.halved", "cuda-splice"), ({"oom_at": 3, "oom_times": 50}, "gpu.fell_back", "cpu")],
+)
+def test_memory_that_ends_is_made_up_for(monkeypatch, caplog, documents, on_cpu, faults, event, backend):
+    caplog.set_level("INFO")
+    renderer, _ = _renderer(monkeypatch, device="auto", **faults)
+    results = renderer.render_batch(_requests(documents))
+    _same(_pictures(results), on_cpu)
+    assert {output.backend for result in results for output in result.outputs if output.kind == "png"} == {backend}
+    assert any(message.startswith(event) for message in caplog.messages)
 
 
 def test_a_lost_device_is_nobodys_invoices_fault(monkeypatch, documents):
