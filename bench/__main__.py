@@ -1,8 +1,9 @@
-"""``python -m bench``: run a case, list them, compare two reports, or show the demo."""
+"""``python -m bench``: run a case, list them, compare or plot reports, model a device, draw sheets, show the demo."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -32,8 +33,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _run(options.case, options.count, options.json, console)
         if options.command == "list":
             return _list(console)
+        if options.command == "model":
+            return _model(options.count, options.dpi, options.json, console)
         if options.command == "compare":
             report.print_comparison(report.load(options.before), report.load(options.after), console)
+            return 0
+        if options.command == "plot":
+            return _plot(options.report, options.out, console)
+        if options.command == "sheet":
+            from bench.sheet import write_sheets
+
+            write_sheets(options.out, console)
             return 0
         from bench.demo import DemoSettings, run_demo
 
@@ -56,6 +66,26 @@ def _run(name: str, count: int | None, json_file: Path | None, console: Console)
     if json_file is not None:
         result.write(json_file)
         console.print(f"Written: {json_file}")
+    return 0
+
+
+def _model(count: int, dpi: int, json_file: Path | None, console: Console) -> int:
+    from bench.model import run_model
+    from bench.model_table import as_json, print_model
+
+    model = run_model(count, dpi)
+    print_model(model, console)
+    if json_file is not None:
+        json_file.write_text(json.dumps(as_json(model), indent=1) + "\n", encoding="utf-8")
+        console.print(f"Written: {json_file}")
+    return 0
+
+
+def _plot(path: Path, folder: Path, console: Console) -> int:
+    from bench.cases.images_plot import write_plots
+
+    for file in write_plots(report.load(path), folder):
+        console.print(f"Written: {file}")
     return 0
 
 
@@ -88,6 +118,15 @@ def _parser() -> argparse.ArgumentParser:
     compare = commands.add_parser("compare", help="compare two reports, and say where the difference is noise")
     compare.add_argument("before", type=Path)
     compare.add_argument("after", type=Path)
+    model = commands.add_parser("model", help="say what devices should take, on paper, from counted bytes")
+    model.add_argument("--count", type=_count, default=32, help="how many pages are counted (default: %(default)s)")
+    model.add_argument("--dpi", type=_count, default=300, help="resolution (default: %(default)s)")
+    model.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON")
+    plot = commands.add_parser("plot", help="draw the files of an images report: milliseconds against bytes, as SVG")
+    plot.add_argument("report", type=Path)
+    plot.add_argument("--out", type=Path, default=Path("out/plots"), help="folder of results (default: %(default)s)")
+    sheet = commands.add_parser("sheet", help="draw every template beside pdfium's picture of it, whole and enlarged")
+    sheet.add_argument("--out", type=Path, default=Path("out/sheets"), help="folder of results (default: %(default)s)")
     demo = commands.add_parser("demo", help="render invoices through the pool, check every one, write a gallery")
     demo.add_argument("--count", type=_count, default=200, help="how many invoices (default: %(default)s)")
     demo.add_argument("--out", type=Path, default=Path("out/demo"), help="folder of results (default: %(default)s)")

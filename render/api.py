@@ -7,8 +7,9 @@ from datetime import datetime
 from functools import lru_cache
 
 from render.config import RenderSettings
+from render.encode.formats import AUTO, DEFAULT_OUTPUTS, LEVELS
 from render.model.invoice import Media
-from render.pipeline import OUTPUT_KINDS, Renderer, RenderRequest, RenderResult
+from render.pipeline import Renderer, RenderRequest, RenderResult
 
 
 def render_one(
@@ -16,8 +17,10 @@ def render_one(
     *,
     signing_time: datetime,
     media: Media | None = None,
-    outputs: tuple[str, ...] = OUTPUT_KINDS,
+    outputs: tuple[str, ...] = DEFAULT_OUTPUTS,
     dpi: int = 300,
+    level: str = LEVELS[0],
+    mode: str = AUTO,
     settings: RenderSettings | None = None,
 ) -> RenderResult:
     """Render one invoice document and return its outputs.
@@ -26,14 +29,16 @@ def render_one(
         data: JSON or ``EInvoice`` XML.
         media: which of the two, None = told from the bytes.
         signing_time: with a time zone; used where ``settings`` name a signing identity.
-        outputs: any of ``pdf``, ``png``.
+        outputs: any of ``pdf``, ``png``, ``jpeg``, ``webp``, ``tiff``, ``g4``, ``heif``, ``avif``.
         dpi: resolution of pictures, 72 to 600.
+        level: of pictures: ``fast``, or ``small``, which takes several times as long.
+        mode: of pictures: ``auto`` (each format's own), ``indexed``, ``grey``, ``rgb`` or ``bilevel``.
         settings: None = fonts found on the system, package templates, unsigned.
 
     Raises:
         KaipiaoError: the error of this invoice, such as ``InvoiceInvalid`` with all its faults.
     """
-    request = RenderRequest(data, signing_time, media, outputs, dpi)
+    request = RenderRequest(data, signing_time, media, outputs, dpi, level, mode)
     result = render_batch([request], settings=settings)[0]
     if result.error is not None:
         raise result.error

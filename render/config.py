@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from render.budget import MAX_PAGE_PIXELS, Budget
 from render.errors import ConfigError
 from render.fonts.registry import FontSettings
 from render.sign.cms import ContentTypes
@@ -13,15 +14,27 @@ from render.sign.keys import IdentityPaths
 from render.sign.options import DEFAULT_OPTIONS, SignatureOptions
 
 _CONTENT_TYPES = {"pkcs7": ContentTypes.PKCS7, "gbt35275": ContentTypes.GBT35275}
+DEFAULT_BUDGET = Budget()
+DEVICES = ("auto", "cpu", "cuda")
 DEFAULT_HOME = Path("~/.local/share/kaipiao")
+_BUDGET_RANGES = {
+    "KAIPIAO_PAGE_PIXELS": (10_000, MAX_PAGE_PIXELS),
+    "KAIPIAO_BATCH_PIXELS": (10_000, 10**12),
+    "KAIPIAO_BATCH_BYTES": (1 << 20, 1 << 40),
+}
+_MOST_DIGITS = 16
 SETTING_NAMES = (
+    "KAIPIAO_BATCH_BYTES",
+    "KAIPIAO_BATCH_PIXELS",
     "KAIPIAO_CERTIFICATE",
+    "KAIPIAO_DEVICE",
     "KAIPIAO_FONT_FALLBACK",
     "KAIPIAO_FONT_KAI",
     "KAIPIAO_FONT_MONO",
     "KAIPIAO_FONT_SONG",
     "KAIPIAO_HOME",
     "KAIPIAO_KEY",
+    "KAIPIAO_PAGE_PIXELS",
     "KAIPIAO_PASSPHRASE_FILE",
     "KAIPIAO_PDF_TAGS",
     "KAIPIAO_SEAL",
@@ -42,6 +55,8 @@ class RenderSettings:
         identity: key and certificate that sign PDFs; None = documents stay unsigned.
         signature: the form of signatures.
         pdf_tags: give PDFs a structure tree (tagged PDF), which costs about a kilobyte.
+        budget: the most pixels and bytes that a batch may have.
+        device: what draws pages: ``auto``, ``cpu`` or ``cuda``.
     """
 
     fonts: FontSettings = field(default_factory=FontSettings)
@@ -50,6 +65,8 @@ class RenderSettings:
     identity: IdentityPaths | None = None
     signature: SignatureOptions = DEFAULT_OPTIONS
     pdf_tags: bool = True
+    budget: Budget = DEFAULT_BUDGET
+    device: str = "auto"
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, str]) -> RenderSettings:
@@ -60,7 +77,7 @@ class RenderSettings:
         (default) or ``off``; ``KAIPIAO_SIGNATURE_OIDS`` is ``pkcs7`` (default) or ``gbt35275``.
 
         Raises:
-            ConfigError: an unknown value, or a key without its certificate and passphrase file.
+            ConfigError: an unknown value, a number out of range, or a key without its certificate and passphrase file.
         """
         return cls(
             fonts=FontSettings.from_mapping(values),
@@ -69,6 +86,8 @@ class RenderSettings:
             identity=_identity(values),
             signature=_signature(values),
             pdf_tags=_is_on(values, "KAIPIAO_PDF_TAGS"),
+            budget=_budget(values),
+            device=_device(values),
         )
 
 
@@ -87,6 +106,25 @@ def _is_on(values: Mapping[str, str], name: str) -> bool:
     if value not in {"on", "off"}:
         raise ConfigError(f"{name} is {value!r}.", hint="Set it to on or off.")
     return value == "on"
+
+
+def _device(values: Mapping[str, str]) -> str:
+    device = values.get("KAIPIAO_DEVICE") or DEVICES[0]
+    if device not in DEVICES:
+        raise ConfigError(f"KAIPIAO_DEVICE is {device!r}.", hint=f"Set it to one of {', '.join(DEVICES)}.")
+    return device
+
+
+def _budget(values: Mapping[str, str]) -> Budget:
+    given = {}
+    for name, (low, high) in _BUDGET_RANGES.items():
+        text = values.get(name)
+        if text:
+            number = int(text) if len(text) < _MOST_DIGITS and text.isascii() and text.isdigit() else 0
+            if not low <= number <= high:
+                raise ConfigError(f"{name} is {text!r}.", hint=f"Set a whole number from {low:,} to {high:,}.")
+            given[name.removeprefix("KAIPIAO_").lower()] = number
+    return Budget(**given)
 
 
 def _signature(values: Mapping[str, str]) -> SignatureOptions:

@@ -10,6 +10,8 @@
     │  └─ ContentConflict           the same invoice number was already issued with other content
     ├─ OutputInvalid                retry=NEVER      a check on our own output failed: our defect
     ├─ BackendUnavailable           retry=ELSEWHERE  no driver, no library, no encoder
+    ├─ DeviceLost                   retry=ELSEWHERE  the GPU's context is broken: this process must end
+    ├─ EncoderFailed                retry=LATER      an encoder started, but ended before its work was done
     ├─ SigningError                 retry=NEVER
     │  ├─ KeyUnavailable            retry=LATER      key store or passphrase is out of reach
     │  ├─ KeyRejected               retry=NEVER      wrong passphrase, wrong curve, key and certificate differ
@@ -161,6 +163,20 @@ class BackendUnavailable(KaipiaoError):
 
     code = "backend_unavailable"
     retry = Retry.ELSEWHERE
+
+
+class DeviceLost(KaipiaoError):
+    """The GPU failed in a way that no later call of this process survives; whoever owns the process must end it."""
+
+    code = "device_lost"
+    retry = Retry.ELSEWHERE
+
+
+class EncoderFailed(KaipiaoError):
+    """An encoder started, but ended before its work was done."""
+
+    code = "encoder_failed"
+    retry = Retry.LATER
 
 
 class SigningError(KaipiaoError):

@@ -7,125 +7,43 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta, timezone
 
+from render.budget import BatchRoom
 from render.config import RenderSettings
 from render.display.batch import concat
 from render.display.list import DisplayList
 from render.display.resources import Picture
-from render.encode.api import encoder
-from render.errors import Fault, InputError, KaipiaoError
+from render.drawing import Drawing, DrawnPage
+from render.errors import DeviceLost
 from render.fonts.registry import load_fonts
+from render.job import Job, Output, RenderRequest, RenderResult, check_request
 from render.layout.engine import layout_batch, layout_invoice
 from render.model.einvoice import write_einvoice
 from render.model.invoice import Invoice, Media
-from render.model.read import ReadInvoice, read_invoice
+from render.model.read import read_invoice
 from render.pdf.writer import Attachment, PdfInfo, PdfWriter
-from render.pixels import PagePixels
-from render.raster.api import Rasterizer
 from render.sign import pdf as pdf_signature
 from render.sign.api import RawSigner
 from render.sign.keys import load_identity
 from render.sign.options import SignatureOptions
-from render.sign.sm3 import sm3_hex
+from render.sign.sm3_many import sm3_many
 from render.templates.registry import Template, TemplateRegistry
 from render.timing import StageTimes
+from render.units import um_to_px
+
+__all__ = ["CHINA_TIME", "Output", "RenderRequest", "RenderResult", "Renderer"]
 
 CHINA_TIME = timezone(timedelta(hours=8))
-OUTPUT_KINDS = ("pdf", "png")
-MIN_DPI, MAX_DPI = 72, 600
-
-
-@dataclass(frozen=True, slots=True)
-class RenderRequest:
-    """One invoice to render.
-
-    Attributes:
-        data: the document, JSON or ``EInvoice`` XML; ``media``: which, None = told from the bytes.
-        signing_time: written into the signature; must have a time zone.
-        outputs: any of ``pdf``, ``png``.
-        dpi: resolution of pictures, 72 to 600.
-        job_id: returned with the result.
-        read: what ``data`` was found to say, where it was read before; None = it is read.
-    """
-
-    data: bytes = field(repr=False)
-    signing_time: datetime
-    media: Media | None = None
-    outputs: tuple[str, ...] = OUTPUT_KINDS
-    dpi: int = 300
-    job_id: str = ""
-    read: ReadInvoice | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """One finished file.
-
-    Attributes:
-        name: file name, from the invoice number alone.
-        kind: ``pdf`` or ``png``; ``digest``: ``sm3:<hex>`` of ``data``.
-        backend: what made it; ``signer``: serial of the signing certificate, empty where unsigned.
-    """
-
-    name: str
-    kind: str
-    media_type: str
-    data: bytes = field(repr=False)
-    digest: str
-    backend: str
-    signer: str = ""
-
-
-@dataclass(slots=True)
-class RenderResult:
-    """What became of one request: outputs, or the error that stopped it."""
-
-    job_id: str
-    number: str = ""
-    template_id: str = ""
-    template_version: str = ""
-    template_digest: str = ""
-    seller_tax_id: str = field(default="", repr=False)
-    outputs: tuple[Output, ...] = ()
-    warnings: tuple[Fault, ...] = ()
-    error: KaipiaoError | None = None
-    stage_ms: dict[str, float] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class _Job:
-    """A request, its result in the making, and its clock."""
-
-    request: RenderRequest
-    result: RenderResult
-    times: StageTimes = field(default_factory=StageTimes)
-    made: list[Output] = field(default_factory=list)
-
-    @contextmanager
-    def boundary(self) -> Iterator[None]:
-        """Keep whatever goes wrong with this invoice to this invoice."""
-        try:
-            yield
-        except KaipiaoError as error:
-            self.result.error = error
-        except Exception as error:  # noqa: BLE001 the per-job boundary: a defect must not take the batch along
-            failure = KaipiaoError(f"unexpected {type(error).__name__}: {error}.", hint="Please report this defect.")
-            failure.__cause__ = error
-            self.result.error = failure
-
-    def wants(self, kind: str) -> bool:
-        """Tell whether this output is asked for and nothing has gone wrong so far."""
-        return self.result.error is None and kind in self.request.outputs
+UNDIGESTED = ""
 
 
 @dataclass(frozen=True, slots=True)
 class _Work:
     """A job whose invoice was read."""
 
-    job: _Job
+    job: Job
     invoice: Invoice
     template: Template
 
@@ -140,6 +58,7 @@ class Renderer:
     Raises:
         ConfigError: fonts or templates are missing.
         KeyUnavailable, KeyRejected: the signing identity cannot be used.
+        BackendUnavailable: a device was asked for that cannot be used here.
     """
 
     def __init__(self, settings: RenderSettings) -> None:
@@ -149,7 +68,7 @@ class Renderer:
         self._seal = Picture.open(settings.seal) if settings.seal else None
         self._templates: dict[str, Template] = {}
         self._writers: dict[str, PdfWriter] = {}
-        self._rasterizers: dict[tuple[str, int], Rasterizer] = {}
+        self._drawing = Drawing(settings.device)
         self._signature = (
             _Signature(load_identity(settings.identity), settings.signature) if settings.identity else None
         )
@@ -165,8 +84,13 @@ class Renderer:
         return self._templates[kind]
 
     def render_batch(self, requests: Sequence[RenderRequest]) -> list[RenderResult]:
-        """Render many invoices; the results stand in the order of the requests."""
-        jobs = [_Job(request, RenderResult(request.job_id)) for request in requests]
+        """Render many invoices; the results stand in the order of the requests.
+
+        Raises:
+            DeviceLost: the GPU broke; this process must end, and the invoices be rendered by another.
+        """
+        room = BatchRoom(self.settings.budget)
+        jobs = [Job(request, RenderResult(request.job_id), room) for request in requests]
         groups: dict[str, list[_Work]] = defaultdict(list)
         for job in jobs:
             with job.boundary():
@@ -176,14 +100,15 @@ class Renderer:
             batch, laid_out = self._lay_out(group)
             if batch is not None:
                 self._export(laid_out, batch)
+        _digest([job for job in jobs if job.is_well])
         for job in jobs:
             job.result.stage_ms = {name: round(ms, 3) for name, ms in job.times.ms.items()}
             if job.result.error is None:
                 job.result.outputs = tuple(job.made)
         return [job.result for job in jobs]
 
-    def _read(self, job: _Job) -> _Work:
-        _check_request(job.request)
+    def _read(self, job: Job) -> _Work:
+        job.encoders = check_request(job.request)
         with job.times.stage("read"):
             read = job.request.read or read_invoice(job.request.data, job.request.media)
         result, invoice = job.result, read.invoice
@@ -220,11 +145,15 @@ class Renderer:
     def _export(self, group: Sequence[_Work], batch: DisplayList) -> None:
         """Write and draw the documents of one template from one display list."""
         for doc, work in enumerate(group):
-            if work.job.wants("pdf"):
+            if work.job.encoders:
+                with work.job.boundary():
+                    work.job.room.take_pixels(_page_sizes(work, batch, doc), len(work.job.encoders))
+        for doc, work in enumerate(group):
+            if work.job.is_well and "pdf" in work.job.request.outputs:
                 self._write(work, batch, doc)
         by_dpi: dict[int, list[_Work]] = defaultdict(list)
         for work in group:
-            if work.job.wants("png"):
+            if work.job.pictures:
                 by_dpi[work.job.request.dpi].append(work)
         for drawn in by_dpi.values():
             self._draw(drawn, batch if len(drawn) == len(group) else concat([work.alone() for work in drawn]))
@@ -232,10 +161,13 @@ class Renderer:
     def _write(self, work: _Work, batch: DisplayList, doc: int) -> None:
         """Write one document out of its batch or, if that fails, alone: another document may be to blame."""
         try:
-            work.job.made.append(self._write_pdf(work, batch, doc))
+            output = self._write_pdf(work, batch, doc)
         except Exception:  # noqa: BLE001 what stands in the way of this document itself shows when it is written alone
             with work.job.boundary():
-                work.job.made.append(self._write_pdf(work, work.alone(), 0))
+                work.job.keep(self._write_pdf(work, work.alone(), 0))
+        else:
+            with work.job.boundary():
+                work.job.keep(output)
 
     def _write_pdf(self, work: _Work, batch: DisplayList, doc: int) -> Output:
         digest = work.template.digest
@@ -252,27 +184,26 @@ class Renderer:
                 data = pdf_signature.sign_pdf(data, file.signature_span, key, when, options)
                 signer = key.serial
         name = f"{work.invoice.number}.pdf"
-        return Output(name, "pdf", "application/pdf", data, f"sm3:{sm3_hex(data)}", "cpu", signer)
+        return Output(name, "pdf", "application/pdf", data, UNDIGESTED, "cpu", signer)
 
     def _draw(self, group: Sequence[_Work], batch: DisplayList) -> None:
-        """Draw invoices that share a template and a resolution, together or, if that fails, one by one."""
+        """Draw invoices that share a template and a resolution, together or, after a fault, one by one."""
+        n_done = 0
+        as_png = all(work.job.encoders is not None and work.job.encoders.is_png_alone for work in group)
+        template, dpi = group[0].template, group[0].job.request.dpi
         try:
-            pages = self._rasterizer(group[0]).rasterize(batch)
+            pages = self._drawing.pages(template, dpi, batch, as_png=as_png)
             for doc, work in enumerate(group):
-                work.job.made.extend(_encode_pages(work, pages, batch, doc))
+                _take_pages(work, pages, _n_pages(batch, doc))
+                n_done += 1
+        except DeviceLost:
+            raise
         except Exception:  # noqa: BLE001 whichever invoice is to blame shows when each is drawn alone
-            for work in group:
-                work.job.made = [output for output in work.job.made if output.kind != "png"]
+            for work in group[n_done:]:
                 with work.job.boundary():
                     alone = work.alone()
-                    pages = self._rasterizer(work).rasterize(alone)
-                    work.job.made.extend(_encode_pages(work, pages, alone, 0))
-
-    def _rasterizer(self, work: _Work) -> Rasterizer:
-        key = (work.template.digest, work.job.request.dpi)
-        if key not in self._rasterizers:
-            self._rasterizers[key] = Rasterizer(work.template.resources, work.job.request.dpi)
-        return self._rasterizers[key]
+                    pages = self._drawing.pages(template, dpi, alone, as_png=as_png)
+                    _take_pages(work, pages, _n_pages(alone, 0))
 
 
 class _Signature:
@@ -284,34 +215,57 @@ class _Signature:
         self.reserve = pdf_signature.reserve_bytes(signer, options)
 
 
-def _encode_pages(work: _Work, pages: Iterator[PagePixels], display: DisplayList, doc: int) -> list[Output]:
-    """Take the pages of this document of a display list from the rasteriser and encode them."""
-    png = encoder("png")
-    outputs = []
-    for page in range(int(display.doc_page_off[doc + 1] - display.doc_page_off[doc])):
-        with work.job.times.stage("raster"):
-            pixels = next(pages)
-        with work.job.times.stage("encode"):
-            data = png.encode(pixels)
-        name = f"{work.invoice.number}{'' if page == 0 else f'-p{page + 1}'}{png.suffix}"
-        outputs.append(Output(name, "png", png.media_type, data, f"sm3:{sm3_hex(data)}", "cpu"))
-    return outputs
+def _digest(jobs: Sequence[Job]) -> None:
+    """Fill in the digests of what was made, all at once, and charge each job by its share of the bytes."""
+    clock = StageTimes()
+    with clock.stage("digest"):
+        digests = iter(sm3_many([output.data for job in jobs for output in job.made]))
+    total = sum(len(output.data) for job in jobs for output in job.made) or 1
+    for job in jobs:
+        share = sum(len(output.data) for output in job.made) / total
+        job.times.add("digest", clock.ms["digest"] * share)
+        job.made = [replace(output, digest=f"sm3:{next(digests).hex()}") for output in job.made]
 
 
-def _check_request(request: RenderRequest) -> None:
-    faults = []
-    for kind in request.outputs:
-        if kind not in OUTPUT_KINDS:
-            known = ", ".join(OUTPUT_KINDS)
-            faults.append(Fault("outputs", "request.output_unknown", f"no output {kind!r}.", f"Choose from {known}."))
-    if not MIN_DPI <= request.dpi <= MAX_DPI:
-        limits = f"Choose {MIN_DPI} to {MAX_DPI}."
-        faults.append(Fault("dpi", "request.dpi_range", f"{request.dpi} dpi is out of range.", limits))
-    if request.signing_time.tzinfo is None:
-        remedy = "Pass a datetime with a time zone."
-        faults.append(Fault("signing_time", "request.time_zone", "the signing time has no time zone.", remedy))
-    if faults:
-        raise InputError("the request cannot be carried out.", faults=tuple(faults))
+def _take_pages(work: _Work, pages: Iterator[DrawnPage], n_pages: int) -> None:
+    """Take the pages of this document and encode those that are not yet; a page that cannot be fails its job alone.
+
+    Raises:
+        Exception: whatever stands in the way of drawing.
+    """
+    job, backends = work.job, dict[str, None]()
+    pictures = job.encoders.begin() if job.encoders else None
+    for _ in range(n_pages):
+        with job.times.stage("raster"):
+            page, backend = next(pages)
+        backends[backend] = None
+        # Further pages of a job that failed are taken all the same: those of the next document come after them.
+        if pictures is not None and job.is_well:
+            with job.boundary(), job.times.stage("encode"):
+                if isinstance(page, bytes):
+                    pictures.adopt(page, backend)
+                else:
+                    pictures.add(page)
+                job.hold_beside(pictures.n_bytes)
+    if pictures is not None and job.is_well:
+        with job.boundary():
+            with job.times.stage("encode"):
+                files = pictures.finish()
+            for file in files:
+                name = f"{work.invoice.number}{file.name_end}"
+                ran = file.library if file.library in backends else f"{'+'.join(backends)}+{file.library}"
+                job.keep(Output(name, file.kind, file.media_type, file.data, UNDIGESTED, ran))
+
+
+def _n_pages(display: DisplayList, doc: int) -> int:
+    return int(display.doc_page_off[doc + 1] - display.doc_page_off[doc])
+
+
+def _page_sizes(work: _Work, display: DisplayList, doc: int) -> Iterator[tuple[int, int]]:
+    """Return width and height in pixels of the pages of a document."""
+    dpi, first = work.job.request.dpi, int(display.doc_page_off[doc])
+    for width_um, height_um in display.page_size_um[first : first + _n_pages(display, doc)].tolist():
+        yield um_to_px(width_um, dpi), um_to_px(height_um, dpi)
 
 
 def _pdf_info(invoice: Invoice, template: Template) -> PdfInfo:

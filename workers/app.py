@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import random
 import threading
-from collections.abc import Callable, Iterable
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
 from celery import Celery, signals
 from kombu.entity import Queue
+from kombu.exceptions import ChannelError, KombuError
 
-from render.errors import KaipiaoError
-from render.store.api import Store
+from render.errors import BrokerError, KaipiaoError
 from workers.config import WorkerSettings
 from workers.engine import Engine, load_engine
 from workers.errors import EngineUnavailable
+from workers.lanes import order_strategy
+from workers.ledger.opening import open_ledger
+from workers.ledger.protocol import Ledger
 from workers.logging import configure_logging, pool_logger
-from workers.messages import LANES, Chunk, Lane, encode_message
+from workers.messages import LANES, Chunk, Lane
 from workers.records import Records
+from workers.recovery import Recovery
+from workers.redis_address import SentinelAddress, is_sentinel
+from workers.safeguards import Safeguards
+from workers.sweeper import Sweeper
 
 RENDER_CHUNK = "kaipiao.render_chunk"
 RENDER_JOB = "kaipiao.render_job"
@@ -39,6 +49,8 @@ class PoolApp(Celery):  # type: ignore[misc]  # Celery is untyped
         self.settings = settings
         self._engine: Engine | None = None
         self._engine_lock = threading.Lock()
+        self._sweeper: Sweeper | None = None
+        self.safeguards = Safeguards(settings, lambda: self.ledger)
 
     def __reduce__(self) -> tuple[Callable[[WorkerSettings], PoolApp], tuple[WorkerSettings]]:
         """Travel to spawned children as settings alone."""
@@ -47,7 +59,26 @@ class PoolApp(Celery):  # type: ignore[misc]  # Celery is untyped
     @cached_property
     def records(self) -> Records:
         """Open the store, once a process."""
-        return Records(Store(self.settings.effective_store), lambda: datetime.now(UTC))
+        return Records(self.safeguards.store(), lambda: datetime.now(UTC))
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """Open the ledger, once a process.
+
+        Raises:
+            LedgerUnavailable: its tables cannot be made.
+        """
+        return open_ledger(self.settings.effective_ledger, timeout_s=self.settings.broker_timeout_s)
+
+    @cached_property
+    def recovery(self) -> Recovery:
+        """Return what is done about lost jobs.
+
+        Raises:
+            LedgerUnavailable: the ledger cannot be opened.
+        """
+        chunk_jobs = self.settings.chunk_jobs
+        return Recovery(self.ledger, self.records, pool_logger(), publish=self.publish_chunks, chunk_jobs=chunk_jobs)
 
     def engine(self) -> Engine:
         """Return the process's engine.
@@ -58,22 +89,25 @@ class PoolApp(Celery):  # type: ignore[misc]  # Celery is untyped
         with self._engine_lock:
             if self._engine is None:
                 try:
-                    self._engine = load_engine(self.settings)
+                    self._engine = self.safeguards.engine(load_engine(self.settings))
                 except KaipiaoError as error:
                     raise EngineUnavailable(error.message, hint=error.hint) from error
             return self._engine
 
     def publish_chunks(self, chunks: Iterable[Chunk], *, countdown_s: float = 0.0) -> None:
-        """Publish chunks, many in one exchange with the broker.
+        """Publish chunks, many in one exchange with the broker, in envelopes where the pool has keys.
 
         Raises:
-            kombu.exceptions.KombuError, OSError: the broker did not take them; some may have arrived nevertheless.
+            ConfigError: the keys cannot be read.
+            BrokerError: the broker did not take them; some may have arrived nevertheless.
         """
-        with self.producer_pool.acquire(block=True) as producer, producer.batch():
+        with self._speaking(), self.producer_pool.acquire(block=True) as producer, producer.batch():
             for chunk in chunks:
+                message_id = uuid.uuid4().hex
                 self.send_task(
                     RENDER_CHUNK,
-                    args=(encode_message(chunk),),
+                    args=(self.safeguards.wrapped(chunk, task=RENDER_CHUNK, message_id=message_id),),
+                    task_id=message_id,
                     queue=queue_of(chunk.lane),
                     countdown=countdown_s or None,
                     producer=producer,
@@ -81,6 +115,59 @@ class PoolApp(Celery):  # type: ignore[misc]  # Celery is untyped
                     argsrepr=chunk.chunk_id,
                     kwargsrepr="",
                 )
+
+    def idle_lanes(self) -> tuple[Lane, ...]:
+        """Return the lanes in whose queues no message waits.
+
+        Raises:
+            BrokerError: it does not answer.
+        """
+        with self._speaking(), self.pool.acquire(block=True) as connection:
+            return tuple(lane for lane in LANES if _length(connection.default_channel, queue_of(lane)) == 0)
+
+    def check_broker(self) -> None:
+        """Make sure that the broker answers.
+
+        Raises:
+            BrokerError: it does not.
+        """
+        with self._speaking(), self.connection_for_write() as connection:
+            connection.ensure_connection(max_retries=1, timeout=self.settings.broker_timeout_s)
+
+    @contextmanager
+    def _speaking(self) -> Iterator[None]:
+        """Turn whatever the broker's client library raises into an error of ours."""
+        try:
+            yield
+        except self._broker_errors as error:
+            raise BrokerError(
+                f"the broker is out of reach: {type(error).__name__}.",
+                hint="Check KAIPIAO_BROKER_URL and that the broker runs, then submit again; nothing is rendered twice.",
+            ) from error
+
+    @cached_property
+    def _broker_errors(self) -> tuple[type[Exception], ...]:
+        connection = self.connection_for_write()
+        return KombuError, OSError, *connection.connection_errors, *connection.channel_errors
+
+    def start_sweeper(self, **_: object) -> None:
+        """Look after lost jobs from this worker's main process (signal ``worker_ready``)."""
+        settings = self.settings
+        self._sweeper = Sweeper(
+            lambda: self.recovery,
+            pool_logger(),
+            idle_lanes=self.idle_lanes,
+            rules=settings.sweep_rules,
+            interval_s=settings.sweep_interval_s,
+            keep_s=settings.ledger_keep_s,
+            random=random.random,
+        )
+        self._sweeper.start()
+
+    def stop_sweeper(self, **_: object) -> None:
+        """Stop looking after lost jobs (signal ``worker_shutdown``)."""
+        if self._sweeper is not None:
+            self._sweeper.stop()
 
     def start_child(self, **_: object) -> None:
         """Make a fresh pool process ready for its first job (signal ``worker_process_init``)."""
@@ -98,9 +185,13 @@ def create_app(settings: WorkerSettings) -> PoolApp:
 
     app = PoolApp(settings, set_as_current=True)
     app.conf.update(_celery_settings(settings))
+    options = _transport_options(settings) | {"queue_order_strategy": order_strategy(queue_of, app.safeguards.limits)}
+    app.conf.update(broker_transport_options=options)
     register_tasks(app)
     signals.setup_logging.connect(_keep_our_logging)
     signals.worker_process_init.connect(app.start_child)
+    signals.worker_ready.connect(app.start_sweeper)
+    signals.worker_shutdown.connect(app.stop_sweeper)
     return app
 
 
@@ -111,23 +202,21 @@ def _keep_our_logging(**_: object) -> None:
 
 def _celery_settings(settings: WorkerSettings) -> dict[str, Any]:
     return {
-        "broker_url": settings.effective_broker_url,
+        "broker_url": _kombu_url(settings.effective_broker_url),
         "broker_connection_retry": True,
         "broker_connection_retry_on_startup": True,
         # None = for ever. The default ends the worker after 100 attempts.
         "broker_connection_max_retries": None,
         "broker_connection_timeout": settings.broker_timeout_s,
-        "broker_transport_options": _transport_options(settings),
-        # A message is acknowledged when its jobs are written down, not when it is delivered; a dead child's message
-        # is tried again a few times and then given up with a record (workers.request). Any one of these missing
-        # loses jobs or repeats them for ever.
+        # A message is acknowledged when its jobs are written down, not when it is delivered. What becomes of the jobs
+        # of a dead child, the ledger decides (workers.request); Celery itself would repeat its message for ever.
         "task_acks_late": True,
         "task_reject_on_worker_lost": True,
-        "task_retry_on_worker_lost": True,
         "task_time_limit": settings.time_limit_s,
         "worker_prefetch_multiplier": 1,
         "worker_eta_task_limit": 1000,
-        "worker_cancel_long_running_tasks_on_connection_loss": True,
+        # What is being rendered when the broker goes away is finished: the ledger knows who has it.
+        "worker_cancel_long_running_tasks_on_connection_loss": False,
         # A fresh interpreter for each child: a forked one could not use a GPU that its parent touched.
         "worker_pool_start_method": "spawn",
         "worker_proc_alive_timeout": 60.0,
@@ -153,13 +242,37 @@ def _celery_settings(settings: WorkerSettings) -> dict[str, Any]:
     }
 
 
+def _length(channel: Any, queue: str) -> int:  # noqa: ANN401 kombu is untyped
+    try:
+        return int(channel.queue_declare(queue, passive=True).message_count)
+    except ChannelError:
+        # Redis has no empty lists.
+        return 0
+
+
 def _queue(lane: Lane) -> object:
     make: Callable[..., object] = Queue
     return make(queue_of(lane), routing_key=queue_of(lane))
 
 
+def _kombu_url(url: str) -> str:
+    """Return an address as kombu reads it: the name of a master goes into the options."""
+    return SentinelAddress.read(url).plain if is_sentinel(url) else url
+
+
+def _sentinel_options(settings: WorkerSettings) -> dict[str, Any]:
+    url, timeout_s = settings.effective_broker_url, settings.broker_timeout_s
+    if not is_sentinel(url):
+        return {}
+    return {
+        "master_name": SentinelAddress.read(url).master,
+        "sentinel_kwargs": {"socket_timeout": timeout_s, "socket_connect_timeout": timeout_s},
+    }
+
+
 def _transport_options(settings: WorkerSettings) -> dict[str, Any]:
     return {
+        **_sentinel_options(settings),
         "visibility_timeout": settings.visibility_timeout_s,
         "unacked_restore_interval": settings.restore_interval_s,
         "unacked_restore_throttle": 1,

@@ -94,7 +94,8 @@ class EmbeddedBroker:
             "unixsocketperm": "700",
             "dir": str(data),
             "appendonly": "yes",
-            "appendfsync": "everysec",
+            # Before every answer: what was acknowledged outlives a power cut.
+            "appendfsync": "always",
             "save": "",
             "maxmemory-policy": "noeviction",
             "daemonize": "no",

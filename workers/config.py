@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import os
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -11,8 +13,12 @@ from urllib.parse import quote
 
 from render.config import DEFAULT_HOME, SETTING_NAMES, home_folder
 from render.errors import ConfigError
-from workers.messages import MAX_CHUNK_JOBS, MAX_INLINE_CHARS
+from workers.lanes import parse_rates
+from workers.ledger.opening import can_hold_a_ledger
+from workers.ledger.protocol import SweepRules
+from workers.messages import MAX_CHUNK_JOBS, MAX_INLINE_CHARS, Lane
 from workers.retry import MAX_DELAY_S
+from workers.shards import ShardTable
 
 PREFIX = "KAIPIAO_"
 # A socket's address has room for 107 bytes on Linux.
@@ -27,6 +33,7 @@ class WorkerSettings:
         home: folder of state and keys; the embedded broker lives below it.
         broker_url: a broker that others run; empty = the embedded one.
         store: URL or folder of the store; empty = ``home/store``.
+        ledger: URL of the ledger; empty = the broker's own Redis.
         engine: ``module:function`` that builds the engine from the ``KAIPIAO_*`` values.
         chunk_jobs: most jobs in a message; ``chunk_bytes``: most characters of inline invoices in a message.
         inline_chars: longer invoices go into the store and travel by digest.
@@ -34,17 +41,29 @@ class WorkerSettings:
         visibility_slack_s: added to the time after which an unacknowledged message is delivered again.
         restore_interval_s: how often the broker is searched for such messages.
         retry_ladder_s: waits before the 2nd, 3rd, … attempt at a job whose failure time may mend.
-        lost_retries: how often a message is tried again after the process that rendered it died.
+        retry_jitter: by which part of themselves, at most, these waits are shortened at random.
+        lost_retries: how often a job is tried again after the process or machine that rendered it died.
+        lease_s: a worker that is silent for so long has lost its jobs; it speaks up three times as often.
+        sweep_interval_s: how often each worker looks for jobs whose worker or message was lost.
+        stale_s: a job that nobody took for so long, although its queue moved on, is published again.
+        ledger_keep_s: ended jobs are forgotten by the ledger after so long; their records stay in the store.
         chunks_per_child: a child is replaced after so many messages.
         soft_shutdown_s: how long running chunks may take to finish when a worker is stopped in a hurry.
         broker_timeout_s: how long a connection attempt or an answer of the broker may take.
         store_threads: how many objects a worker reads at a time.
+        shards: brokers by shard, ``SH01=redis://… ZJ=redis://… *=redis://…``; ``shard``: which of them is ours.
+        lane_rates: most jobs a second that all workers together take from a lane, ``bulk=200``; others are not bounded.
+        queue_limit: most messages in a queue; producers are then told when to come again.
+        envelope_keys: file of the keys that seal messages; empty = ``home/keys/envelope.json`` where that exists.
+        producer: whose key seals what this process publishes; empty = the only one in the file.
+        envelope_holds_s: how long a sealed message may wait for a worker.
         values: every ``KAIPIAO_*`` value as given, for the engine.
     """
 
     home: Path = field(default_factory=DEFAULT_HOME.expanduser)
     broker_url: str = field(default="", repr=False)
     store: str = field(default="", repr=False)
+    ledger: str = field(default="", repr=False)
     engine: str = "workers.engine:build_engine"
     chunk_jobs: int = 64
     chunk_bytes: int = 256 * 1024
@@ -53,11 +72,23 @@ class WorkerSettings:
     visibility_slack_s: float = 40.0
     restore_interval_s: float = 5.0
     retry_ladder_s: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+    retry_jitter: float = 0.25
     lost_retries: int = 2
+    lease_s: float = 15.0
+    sweep_interval_s: float = 2.0
+    stale_s: float = 15.0
+    ledger_keep_s: float = 7 * 86_400.0
     chunks_per_child: int = 2000
     soft_shutdown_s: float = 30.0
     broker_timeout_s: float = 15.0
     store_threads: int = 8
+    shards: str = field(default="", repr=False)
+    shard: str = ""
+    lane_rates: Mapping[Lane, float] = field(default_factory=dict)
+    queue_limit: int = 1_000_000
+    envelope_keys: str = ""
+    producer: str = ""
+    envelope_holds_s: float = 86_400.0
     values: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
     @classmethod
@@ -75,6 +106,8 @@ class WorkerSettings:
             if own.get(variable := PREFIX + name.upper())
         }
         settings = cls(**given, home=home_folder(own), values=tuple(sorted(own.items())))
+        if settings.shard:
+            settings = ShardTable.from_text(settings.shards).settings_of(settings, settings.shard)
         settings.check()
         return settings
 
@@ -88,6 +121,11 @@ class WorkerSettings:
             raise ConfigError(
                 f"KAIPIAO_INLINE_CHARS ({self.inline_chars}) exceeds KAIPIAO_CHUNK_BYTES ({self.chunk_bytes}).",
                 hint="A message must have room for one invoice: raise the second or lower the first.",
+            )
+        if not self.ledger and self.broker_url and not can_hold_a_ledger(self.broker_url):
+            raise ConfigError(
+                "KAIPIAO_BROKER_URL is no Redis, so the ledger of jobs cannot live beside its queues.",
+                hint="Set KAIPIAO_LEDGER to redis://…, postgresql://… or sqlite:////absolute/path.db.",
             )
         if not self.broker_url and len(bytes(self.socket_path)) > MAX_SOCKET_PATH_BYTES:
             raise ConfigError(
@@ -106,6 +144,16 @@ class WorkerSettings:
         return 2 * self.time_limit_s + max(self.retry_ladder_s, default=0.0) + self.visibility_slack_s
 
     @property
+    def sweep_rules(self) -> SweepRules:
+        """Return how a sweep of this process judges."""
+        return SweepRules(
+            stale_ms=round(self.stale_s * 1000),
+            max_losses=self.lost_retries,
+            lease_ms=round(self.lease_s * 1000),
+            holder=f"sweeper/{socket.gethostname()}/{os.getpid()}",
+        )
+
+    @property
     def broker_folder(self) -> Path:
         """Return the embedded broker's private folder."""
         return self.home / "broker"
@@ -119,6 +167,21 @@ class WorkerSettings:
     def effective_broker_url(self) -> str:
         """Return the URL to connect to. kombu knows the scheme ``redis+socket``, and none called ``valkey``."""
         return self.broker_url or f"redis+socket://{quote(str(self.socket_path))}"
+
+    @property
+    def envelope_file(self) -> Path:
+        """Return where the keys of envelopes are."""
+        return Path(self.envelope_keys).expanduser() if self.envelope_keys else self.home / "keys" / "envelope.json"
+
+    @property
+    def has_envelopes(self) -> bool:
+        """Tell whether messages are sealed: where keys are named, or lie where they are looked for."""
+        return bool(self.envelope_keys) or self.envelope_file.exists()
+
+    @property
+    def effective_ledger(self) -> str:
+        """Return the URL of the ledger."""
+        return self.ledger or self.effective_broker_url
 
     @property
     def effective_store(self) -> str:
@@ -167,6 +230,7 @@ def _engine(value: str, variable: str) -> str:
 _READERS: dict[str, Callable[[str, str], Any]] = {
     "broker_url": _text,
     "store": _text,
+    "ledger": _text,
     "engine": _engine,
     "chunk_jobs": _number(int, 1, MAX_CHUNK_JOBS),
     "chunk_bytes": _number(int, 1024, 4 * 1024 * 1024),
@@ -175,11 +239,23 @@ _READERS: dict[str, Callable[[str, str], Any]] = {
     "visibility_slack_s": _number(float, 1, 3600),
     "restore_interval_s": _number(float, 0.5, 60),
     "retry_ladder_s": _ladder,
+    "retry_jitter": _number(float, 0, 0.9),
     "lost_retries": _number(int, 0, 20),
+    "lease_s": _number(float, 1, 600),
+    "sweep_interval_s": _number(float, 0.1, 60),
+    "stale_s": _number(float, 1, 3600),
+    "ledger_keep_s": _number(float, 60, 10 * 365 * 86_400),
     "chunks_per_child": _number(int, 1, 1_000_000),
     "soft_shutdown_s": _number(float, 0, 600),
     "broker_timeout_s": _number(float, 2, 120),
     "store_threads": _number(int, 1, 64),
+    "shards": _text,
+    "shard": _text,
+    "lane_rates": parse_rates,
+    "queue_limit": _number(int, 1, 100_000_000),
+    "envelope_keys": _text,
+    "producer": _text,
+    "envelope_holds_s": _number(float, 60, 31 * 86_400),
 }
 # A field without a reader would silently keep its default.
 assert _READERS.keys() == {item.name for item in fields(WorkerSettings)} - {"home", "values"}  # noqa: S101

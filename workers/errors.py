@@ -35,3 +35,10 @@ class EngineUnavailable(BackendUnavailable):
     """This worker cannot render at all: fonts, templates or keys are missing on it. Another worker may."""
 
     code = "engine_unavailable"
+
+
+class LedgerUnavailable(KaipiaoError):  # noqa: N818 named like the rest of the error tree
+    """The ledger of jobs does not answer, or refuses to be written."""
+
+    code = "ledger_unavailable"
+    retry = Retry.LATER

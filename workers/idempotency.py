@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 import msgspec
 
+from render.encode.formats import AUTO, LEVELS, choose_pictures
 from render.model.invoice import Invoice
 from render.sign.sm3 import sm3_hex
 
@@ -32,15 +33,27 @@ class Identity:
     seller_tax_id: str = field(repr=False)
 
 
-def idempotency_key(identity: Identity, outputs: Sequence[str], dpi: int) -> str:
-    """Return the key, 64 hex digits; the resolution counts only where pictures are asked for."""
+def idempotency_key(
+    identity: Identity, outputs: Sequence[str], dpi: int, *, level: str = LEVELS[0], mode: str = AUTO
+) -> str:
+    """Return the key, 64 hex digits.
+
+    The output specification counts as far as it decides about bytes: the resolution where pictures are asked for, level
+    and mode where they differ from what a format does by itself.
+
+    Raises:
+        InputError: no such outputs, level or mode, or a format without this mode.
+    """
+    pictures = choose_pictures(outputs, mode, level)
+    chosen = sorted((one.kind, one.mode, one.level) for one in pictures if not one.is_default)
     parts = [
         identity.seller_tax_id,
         identity.number,
         identity.template_id,
         identity.template_version,
         sorted(outputs),
-        dpi if "png" in outputs else 0,
+        dpi if pictures else 0,
+        *([chosen] if chosen else []),
     ]
     return sm3_hex(msgspec.json.encode(parts))
 

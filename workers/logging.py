@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import logging
 import sys
+import warnings
 from collections.abc import MutableMapping
 from typing import Any
 
 import billiard.util
 import structlog
+from celery.exceptions import CPendingDeprecationWarning
 
 # Whatever is not named here does not reach the log: no names, no tax numbers, no amounts, no keys, no documents.
 FIELDS = frozenset({
-    "attempt", "backend", "bytes", "chunk_id", "code", "delay_s", "duplicate", "error_type", "event", "job_id", "jobs",
-    "lane", "level", "logger", "outputs", "pid", "receipt", "rules", "stage_ms", "template", "template_version",
-    "timestamp",
+    "alone", "attempt", "backend", "bad", "breaker", "bytes", "chunk_id", "code", "condemned", "delay_s", "duplicate",
+    "error_type", "event", "good", "job_id", "jobs", "lane", "level", "logger", "losses", "outputs", "pid", "pruned",
+    "reason", "receipt", "rules", "stage_ms", "template", "template_version", "timestamp", "together",
 })  # fmt: skip
 
 Logger = structlog.typing.FilteringBoundLogger
@@ -53,6 +55,8 @@ def configure_logging(level: int = logging.INFO) -> None:
     # Libraries speak of messages and connections in detail below this level.
     root.setLevel(logging.WARNING)
     logging.captureWarnings(capture=True)
+    # Said at each reconnection by Celery, of a setting that is set on purpose.
+    warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
     # The process pool keeps its logger to itself.
     billiard.util.get_logger().propagate = True
 

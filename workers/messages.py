@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from render.encode.formats import OUTPUT_KINDS
 from render.errors import Fault
 from workers.errors import MessageInvalid
 
@@ -26,7 +27,9 @@ MAX_PAYLOAD_BYTES = 16 * 1024 * 1024
 Identifier = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$(?!\n)")]
 Instant = Annotated[datetime, Meta(tz=True)]
 Lane = Literal["green", "issue", "preview", "bulk"]
-OutputKind = Literal["pdf", "png"]
+OutputKind = Literal["pdf", "png", "jpeg", "webp", "tiff", "g4", "heif", "avif"]
+Level = Literal["fast", "small"]
+Mode = Literal["auto", "indexed", "grey", "rgb", "bilevel"]
 MediaType = Literal["application/json", "application/xml"]
 LANES: tuple[Lane, ...] = ("green", "issue", "preview", "bulk")
 
@@ -53,7 +56,9 @@ class Job(
         job_id: chosen by the submitter, unique for ever; outcomes are filed under it.
         invoice: the document itself, JSON or ``EInvoice`` XML; or ``payload``: where it is. Exactly one of the two.
         media: which of the two forms; absent = told from the first byte.
-        outputs: what to make, each once; ``dpi``: resolution of pictures.
+        outputs: what to make, each once; a ``tiff`` and a ``g4`` hold all pages, other pictures one page a file.
+        dpi: resolution of pictures; ``level``: their trade-off between time and bytes.
+        mode: their colours; ``auto`` is each format's own, any other must be a mode of every format asked for.
         lane: which queue; ``created``: when the job was submitted; ``expires``: not worth rendering after this.
         signing_time: written into signatures, so that a redelivered job gives the same bytes.
     """
@@ -64,8 +69,10 @@ class Job(
     invoice: Annotated[str, Meta(min_length=1, max_length=MAX_INLINE_CHARS)] | None = None
     payload: PayloadRef | None = None
     media: MediaType | None = None
-    outputs: Annotated[tuple[OutputKind, ...], Meta(min_length=1, max_length=2)] = ("pdf", "png")
+    outputs: Annotated[tuple[OutputKind, ...], Meta(min_length=1, max_length=len(OUTPUT_KINDS))] = ("pdf", "png")
     dpi: Annotated[int, Meta(ge=72, le=600)] = 300
+    level: Level = "fast"
+    mode: Mode = "auto"
     lane: Lane = "issue"
     expires: Instant | None = None
 

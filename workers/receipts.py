@@ -20,7 +20,8 @@ class OutputReceipt(Struct, frozen=True, kw_only=True):
 
     Attributes:
         key: where it is stored; ``digest``: ``sm3:<hex>`` of its bytes; ``size`` in bytes.
-        backend: what rendered it; ``signer``: serial of the signing certificate, empty where unsigned.
+        backend: what rendered it; for pictures what drew and what encoded, such as ``numba+libjpeg-turbo``.
+        signer: serial of the signing certificate, empty where unsigned.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Receipt(Struct, frozen=True, kw_only=True, tag_field="schema", tag=RECEIPT
         key: the idempotency key that the receipt is filed under.
         content: digest of what the invoice says; another job with this key must agree.
         warnings: rules that were bent, by name.
+        dpi, level, mode: what was asked of pictures.
         stage_ms: milliseconds by stage; ``created``: when the worker committed it.
     """
 
@@ -52,6 +54,8 @@ class Receipt(Struct, frozen=True, kw_only=True, tag_field="schema", tag=RECEIPT
     template_digest: str
     engine_version: str
     dpi: int
+    level: str = "fast"
+    mode: str = "auto"
     outputs: tuple[OutputReceipt, ...]
     warnings: tuple[str, ...]
     stage_ms: dict[str, float]
@@ -95,9 +99,9 @@ class NumberClaim(Struct, frozen=True, kw_only=True, tag_field="schema", tag=NUM
 
 
 class ConflictRecord(Struct, frozen=True, kw_only=True, tag_field="schema", tag=CONFLICT_SCHEMA):
-    """An audit entry: a job asked for an invoice that was issued with other content."""
+    """An audit entry: a job asked for an invoice that was issued with other content, or had the id of other work."""
 
-    event: Literal["content.conflict"] = "content.conflict"
+    event: Literal["content.conflict", "job.conflict"] = "content.conflict"
     key: str
     job_id: str
     issued_content: str

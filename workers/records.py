@@ -6,6 +6,7 @@ jobs/<job id>.json                 outcome of a finished job: which receipt stan
 errors/<job id>.json               why a job failed
 numbers/<number key>.json          what an invoice number says; whoever creates it first has settled that
 audit/conflicts/<key>-<job>.json   refused attempts to issue other content under an issued number
+audit/jobs/<job id>-<digest>.json  refused attempts to have other work done under the id of a job
 """
 
 from __future__ import annotations
@@ -112,6 +113,28 @@ class Records:
         return ContentConflict(
             f"invoice {number} was already rendered from other content.",
             hint="Nothing was overwritten. Check which of the two is right; a changed invoice needs a new number.",
+        )
+
+    def refuse_job(self, job: Job, recorded: str, refused: str) -> ContentConflict:
+        """Write the audit entry of a job whose id stands for other work, and return the error for it.
+
+        Args:
+            job: the one that is refused.
+            recorded: digest of the work that the ledger knows under this id.
+            refused: digest of the work that this job asks for.
+        """
+        record = ConflictRecord(
+            event="job.conflict",
+            key=job.job_id,
+            job_id=job.job_id,
+            issued_content=recorded,
+            refused_content=refused,
+            created=self.clock(),
+        )
+        self._put_first(f"audit/jobs/{job.job_id}-{refused.partition(':')[2][:32]}.json", record)
+        return ContentConflict(
+            f"the job id {job.job_id} stands for other work.",
+            hint="Nothing was overwritten. Ids are unique for ever: choose another for other work.",
         )
 
     def finish(self, done: Sequence[tuple[Job, Receipt]]) -> list[StoreError | None]:

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+import json
+import random
+from typing import TYPE_CHECKING, NoReturn
 
-import msgspec
 from celery import Task
 from celery.exceptions import Reject
 
-from render.errors import KaipiaoError, StoreError
+from render.errors import BrokerError, ConfigError, StoreError
 from render.sign.sm3 import sm3_hex
-from workers.errors import JobTimeout, MessageInvalid, WorkerLost
+from workers.envelope.audit import file_refusal
+from workers.envelope.errors import EnvelopeRefused
+from workers.errors import LedgerUnavailable, MessageInvalid
 from workers.logging import pool_logger
-from workers.messages import Chunk, Job, decode_chunk
-from workers.retry import MAX_DELAY_S
+from workers.retry import MAX_DELAY_S, Ladder
 
 if TYPE_CHECKING:
     from workers.app import PoolApp
     from workers.execution import ChunkRunner
+
+_DEVICE_LOST_STATUS = 70
+"""EX_SOFTWARE of sysexits.h."""
 
 
 class RenderChunk(Task):  # type: ignore[misc]  # Celery is untyped
@@ -26,53 +30,73 @@ class RenderChunk(Task):  # type: ignore[misc]  # Celery is untyped
 
     name = "kaipiao.render_chunk"
     Request = "workers.request:PoolRequest"
-    default_retry_delay = 1
+    # Only what has not begun is retried by Celery, and that for as long as it takes.
+    max_retries = None
     _runner: ChunkRunner | None = None
 
     @property
     def runner(self) -> ChunkRunner:
-        """Return the process's runner, made at its first message: a spawned process comes without one."""
-        if self._runner is None:
-            from workers.execution import ChunkRunner
+        """Return the process's runner, made at its first message: a spawned process comes without one.
 
-            app: PoolApp = self.app
-            ladder_s, threads = app.settings.retry_ladder_s, app.settings.store_threads
-            self._runner = ChunkRunner(app.engine, app.records, pool_logger(), ladder_s=ladder_s, threads=threads)
+        Raises:
+            LedgerUnavailable: the ledger cannot be opened.
+        """
+        if self._runner is None:
+            self._runner = make_runner(self.app)
         return self._runner
 
     def run(self, message: object) -> None:
         """Carry out a message of either form."""
         app: PoolApp = self.app
         try:
-            chunk = decode_chunk(message)
-        except MessageInvalid as error:
+            delivery = app.safeguards.let_in(message, task=self.name, message_id=self.request.id)
+        except (MessageInvalid, EnvelopeRefused) as error:
             self._refuse(message, error)
             return
-        if self.request.retries and len(chunk.jobs) > 1:
-            # A process died with this message. One by one, the jobs show which of them is to blame.
-            self._publish(split(chunk))
-            return
-        seen_before = bool(
-            self.request.retries or chunk.attempt or (self.request.delivery_info or {}).get("redelivered")
-        )
-        report = self.runner.run(chunk, redelivered=seen_before)
-        if report.again:
-            rest = msgspec.structs.replace(chunk, jobs=tuple(report.again), attempt=chunk.attempt + 1)
-            at_most = len(app.settings.retry_ladder_s)
-            self._publish([msgspec.structs.replace(rest, attempt=min(rest.attempt, at_most))], report.delay_s)
-
-    def _publish(self, chunks: Iterable[Chunk], countdown_s: float = 0.0) -> None:
+        except (LedgerUnavailable, ConfigError) as error:
+            pool_logger().error("message.delayed", code=error.code)
+            self._come_back(min(2.0**self.request.retries, MAX_DELAY_S))
+        chunk = delivery.chunk
+        if app.safeguards.limits is not None:
+            app.safeguards.limits.spend(chunk.lane, len(chunk.jobs))
         try:
-            self.app.publish_chunks(chunks, countdown_s=countdown_s)
+            report = self.runner.run(chunk, holder_of(self.request.hostname, self.request.id))
+        except (LedgerUnavailable, StoreError) as error:
+            pool_logger().warning("message.delayed", chunk_id=chunk.chunk_id, code=error.code)
+            self._come_back(min(2.0**self.request.retries, MAX_DELAY_S))
+        for delay_s, again in report.again:
+            try:
+                app.publish_chunks([again], countdown_s=delay_s)
+            except (BrokerError, ConfigError) as error:
+                # The ledger has them queued; a sweep publishes them when the broker is back.
+                pool_logger().warning("message.unpublished", chunk_id=chunk.chunk_id, code=error.code)
+        app.safeguards.carried_out(delivery)
+        if self.runner.has_lost_device:
+            # No later call of this process survives on that device. The pool starts another process in its place; the
+            # jobs were queued again above, so the message that comes back finds nothing left to do.
+            pool_logger().error("device.lost", chunk_id=chunk.chunk_id)
+            raise SystemExit(_DEVICE_LOST_STATUS)
+
+    def _come_back(self, delay_s: float) -> NoReturn:
+        """Let this message come again later."""
+        try:
+            again = self.retry(countdown=delay_s, throw=False)
         except Exception as error:
-            # Unacknowledged, this message comes back by itself once the broker does.
+            # Celery would drop a message whose copy it could not publish; unacknowledged, it comes back by itself.
             raise Reject(reason=type(error).__name__, requeue=True) from error
+        raise again
 
-    def _refuse(self, message: object, error: MessageInvalid) -> None:
+    def _refuse(self, message: object, error: MessageInvalid | EnvelopeRefused) -> None:
+        app: PoolApp = self.app
+        redelivered = bool((self.request.delivery_info or {}).get("redelivered"))
         try:
-            self.app.records.fail(message_name(message), error, 1)
-        except StoreError as unwritten:
-            raise self.retry(countdown=MAX_DELAY_S, max_retries=None) from unwritten
+            if isinstance(error, EnvelopeRefused):
+                file_refusal(app.records.store, message, error, redelivered=redelivered, now=app.records.clock())
+                pool_logger().error("envelope.refused", code=error.code)
+                return
+            app.records.fail(message_name(message), error, 1)
+        except StoreError:
+            self._come_back(MAX_DELAY_S)
         pool_logger().error("message.refused", code=error.code, rules=[fault.rule for fault in error.faults])
 
 
@@ -86,52 +110,34 @@ def register_tasks(app: PoolApp) -> None:
     """Make the tasks known to an application."""
     for kind in (RenderChunk, RenderJob):
         # Celery writes an application's settings into the class, so each application needs classes of its own.
-        own = type(kind.__name__, (kind,), {"max_retries": app.settings.lost_retries})
+        own = type(kind.__name__, (kind,), {})
         app.register_task(own())
 
 
-def split(chunk: Chunk) -> list[Chunk]:
-    """Return a chunk for each job of a chunk."""
-    return [Chunk(chunk_id=job.job_id, jobs=(job,), attempt=chunk.attempt) for job in chunk.jobs]
+def make_runner(app: PoolApp) -> ChunkRunner:
+    """Return what carries out chunks in this process.
+
+    Raises:
+        LedgerUnavailable: the ledger cannot be opened.
+    """
+    from workers.custody import Custody
+    from workers.execution import ChunkRunner
+    from workers.lease import Heart
+
+    settings, log = app.settings, pool_logger()
+    ladder = Ladder(settings.retry_ladder_s, settings.retry_jitter, random.random)
+    # Beyond the time limit somebody has ended the process, unless whoever should have done so is dead as well.
+    heart = Heart(app.ledger, log, lease_s=settings.lease_s, limit_s=settings.time_limit_s + settings.lease_s)
+    custody = Custody(app.ledger, app.records, log, lease_ms=heart.lease_ms, ladder=ladder)
+    return ChunkRunner(app.engine, app.records, custody=custody, heart=heart, threads=settings.store_threads)
+
+
+def holder_of(hostname: str, message_id: str) -> str:
+    """Return the name under which a worker claims the jobs of a message; its main process knows it as well."""
+    return f"{hostname}/{message_id}"
 
 
 def message_name(message: object) -> str:
     """Return the name under which the failure of an undecodable message is filed."""
-    return f"message-{sm3_hex(msgspec.json.encode(message, order='deterministic'))[:32]}"
-
-
-def abandon_message(app: PoolApp, message: object, *, timed_out: bool) -> None:
-    """Record the failure of a message whose process died for the last time, or part its jobs if there are several."""
-    try:
-        chunk = decode_chunk(message)
-    except MessageInvalid:
-        # It will be refused by the process that reads it; one that cannot be read kills nobody.
-        return
-    if len(chunk.jobs) > 1:
-        app.publish_chunks(split(chunk))
-        return
-    for job in chunk.jobs:
-        error = _abandoned(app, timed_out=timed_out)
-        app.records.fail(job.job_id, error, app.settings.lost_retries + 1)
-        _log_abandoned(job, chunk, error)
-
-
-def _abandoned(app: PoolApp, *, timed_out: bool) -> KaipiaoError:
-    if timed_out:
-        limit = f"rendering took longer than {app.settings.time_limit_s:g} s and was stopped."
-        return JobTimeout(limit, hint="Raise KAIPIAO_TIME_LIMIT_S if this invoice is right.")
-    return WorkerLost(
-        f"the process that rendered this job died {app.settings.lost_retries + 1} times.",
-        hint="See the system's log for lack of memory, and report this invoice.",
-    )
-
-
-def _log_abandoned(job: Job, chunk: Chunk, error: KaipiaoError) -> None:
-    pool_logger().error(
-        "job.failed",
-        job_id=job.job_id,
-        chunk_id=chunk.chunk_id,
-        lane=job.lane,
-        code=error.code,
-        attempt=chunk.attempt,
-    )
+    # All as ASCII: half of a surrogate pair, which JSON permits, cannot be written as UTF-8.
+    return f"message-{sm3_hex(json.dumps(message, sort_keys=True).encode('ascii'))[:32]}"

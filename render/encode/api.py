@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from render.encode.heif import AvifEncoder, HeifEncoder
 from render.encode.jpeg import JpegEncoder
 from render.encode.png import PngEncoder
 from render.encode.request import NO_TEXT
 from render.encode.tiff import TiffEncoder, TiffG4Encoder
+from render.encode.tiff_file import TiffPage
 from render.encode.webp import WebpEncoder
 from render.errors import Fault, InputError
 from render.pixels import PagePixels
@@ -39,6 +40,27 @@ class Encoder(Protocol):
         ...
 
 
+@runtime_checkable
+class PagedEncoder(Encoder, Protocol):
+    """Makes one file of all pages of a document."""
+
+    def encode_page(self, pixels: PagePixels, *, level: str = "fast") -> TiffPage:
+        """Return one page, compressed.
+
+        Raises:
+            InputError: no such level, or a page that the format cannot hold.
+        """
+        ...
+
+    def join(self, pages: Sequence[TiffPage], *, text: Mapping[str, str] = NO_TEXT) -> bytes:
+        """Return the file of a document.
+
+        Raises:
+            InputError: more pages or bytes than the format can hold, or metadata that it cannot.
+        """
+        ...
+
+
 _ENCODERS: Mapping[str, Callable[[], Encoder]] = MappingProxyType(
     {
         "png": PngEncoder,
@@ -46,11 +68,15 @@ _ENCODERS: Mapping[str, Callable[[], Encoder]] = MappingProxyType(
         "jpeg": JpegEncoder,
         "jpeg-grey": lambda: JpegEncoder(is_grey=True),
         "webp": WebpEncoder,
+        "webp-grey": lambda: WebpEncoder(is_grey=True),
         "tiff": TiffEncoder,
-        "tiff-grey": lambda: TiffEncoder(is_grey=True),
+        "tiff-grey": lambda: TiffEncoder(mode="grey"),
+        "tiff-rgb": lambda: TiffEncoder(mode="rgb"),
         "tiff-g4": TiffG4Encoder,
         "heif": HeifEncoder,
+        "heif-grey": lambda: HeifEncoder(is_grey=True),
         "avif": AvifEncoder,
+        "avif-grey": lambda: AvifEncoder(is_grey=True),
     }
 )
 

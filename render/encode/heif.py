@@ -10,7 +10,7 @@ from typing import Any
 from PIL import Image, features
 
 from render.encode.metadata import exif_block, text_faults, xmp_packet
-from render.encode.request import NO_TEXT, check_quality, level_faults, page_faults, refuse
+from render.encode.request import NO_TEXT, check_quality, in_grey, level_faults, page_faults, refuse
 from render.errors import BackendUnavailable, Fault
 from render.pixels import PagePixels
 
@@ -26,10 +26,11 @@ _HEIF_PRESETS: Mapping[str, str] = MappingProxyType({"fast": "ultrafast", "small
 
 
 class AvifEncoder:
-    """Writes AVIF. Safe for several threads.
+    """Writes AVIF, 4:4:4 or one channel of luma (4:0:0). Safe for several threads.
 
     Args:
         quality: of libavif's scale, 1 to 100.
+        is_grey: one channel (luma, see :func:`render.pixels.luma`) rather than three.
 
     Raises:
         BackendUnavailable: Pillow was built without libavif.
@@ -40,11 +41,12 @@ class AvifEncoder:
     suffix = ".avif"
     levels = tuple(_AVIF_SPEEDS)
 
-    def __init__(self, quality: int = DEFAULT_QUALITY) -> None:
+    def __init__(self, quality: int = DEFAULT_QUALITY, *, is_grey: bool = False) -> None:
         if not features.check("avif"):
             hint = "Install `pillow` 11.3 or later from its wheel."
             raise BackendUnavailable("AVIF cannot be written: Pillow lacks libavif.", hint=hint)
         self.quality = check_quality(quality)
+        self.is_grey = is_grey
 
     def encode(self, pixels: PagePixels, *, level: str = "fast", text: Mapping[str, str] = NO_TEXT) -> bytes:
         """Return an AVIF with the resolution (Exif) and texts (XMP) in it.
@@ -59,12 +61,13 @@ class AvifEncoder:
         """
         refuse(_faults(pixels, level, text, self.levels), "AVIF")
         file = io.BytesIO()
-        Image.fromarray(pixels.rgb()).save(
+        # Pillow takes RGB alone here; of equal channels libavif keeps the luma.
+        Image.fromarray(in_grey(pixels).rgb() if self.is_grey else pixels.rgb()).save(
             file,
             "AVIF",
             quality=self.quality,
             speed=_AVIF_SPEEDS[level],
-            subsampling="4:4:4",
+            subsampling="4:0:0" if self.is_grey else "4:4:4",
             # More threads would split the page into tiles and change the bytes with the machine.
             max_threads=1,
             exif=exif_block(pixels.dpi),
@@ -74,10 +77,11 @@ class AvifEncoder:
 
 
 class HeifEncoder:
-    """Writes HEIF with HEVC inside. Safe for several threads.
+    """Writes HEIF with HEVC inside, 4:4:4 or one channel of luma. Safe for several threads.
 
     Args:
         quality: of libheif's scale, 1 to 100.
+        is_grey: one channel (luma, see :func:`render.pixels.luma`) rather than three.
 
     Raises:
         BackendUnavailable: pillow-heif is not installed, or has no HEVC encoder.
@@ -88,8 +92,9 @@ class HeifEncoder:
     suffix = ".heic"
     levels = tuple(_HEIF_PRESETS)
 
-    def __init__(self, quality: int = DEFAULT_QUALITY) -> None:
+    def __init__(self, quality: int = DEFAULT_QUALITY, *, is_grey: bool = False) -> None:
         self.quality = check_quality(quality)
+        self.is_grey = is_grey
         self._write = _heif_writer()
 
     def encode(self, pixels: PagePixels, *, level: str = "fast", text: Mapping[str, str] = NO_TEXT) -> bytes:
@@ -107,12 +112,12 @@ class HeifEncoder:
         height, width = pixels.index.shape
         file = io.BytesIO()
         self._write(
-            "RGB",
+            "L" if self.is_grey else "RGB",
             (width, height),
-            pixels.rgb().tobytes(),
+            (pixels.grey() if self.is_grey else pixels.rgb()).tobytes(),
             file,
             quality=self.quality,
-            chroma=444,
+            **({} if self.is_grey else {"chroma": 444}),
             # A pool of threads would change the bytes with the number of cores.
             enc_params={"preset": _HEIF_PRESETS[level], "x265:pools": "none"},
             exif=exif_block(pixels.dpi),
@@ -127,7 +132,7 @@ def _heif_writer() -> Callable[..., Any]:
     Raises:
         BackendUnavailable: there is none.
     """
-    hint = "Install `pillow-heif` from its wheel, or choose another format."
+    hint = "Install the extra (pip install 'kaipiao[heif]'), or choose another format."
     try:
         import pillow_heif
     except ImportError as error:

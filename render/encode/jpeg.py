@@ -2,6 +2,9 @@
 
 Colour is never subsampled: an invoice is thin dark red strokes on white, which 4:2:0 smears. At level ``fast`` one
 restart interval a row of blocks costs a thousandth of the bytes and bounds the damage of a wrong byte to that row.
+Level ``small`` gives that up for progressive scans, and three points of quality: by the scans alone a grey page of 150
+to 200 dpi keeps 86 % of its bytes. With both, pages of 72 to 600 dpi keep 70 to 83 %, and their structural similarity
+falls by 0.001 to 0.006, at 300 dpi from 0.9964 to 0.9954 in grey.
 """
 
 from __future__ import annotations
@@ -23,18 +26,18 @@ MAX_SIDE = 65_500
 
 _MAX_DPI = 65_535
 
-# Progressive scans take several times as long as the ready-made Huffman tables and a fifth off the bytes. Each scan
-# would repeat the restart markers.
+# Progressive scans take several times as long as the ready-made Huffman tables; each would repeat the restart markers.
 _LEVELS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {"fast": {"restart_marker_rows": 1}, "small": {"progressive": True}}
 )
+_QUALITY_GIVEN_UP: Mapping[str, int] = MappingProxyType({"fast": 0, "small": 3})
 
 
 class JpegEncoder:
     """Writes JPEG, 4:4:4 or one channel of luma. Safe for several threads.
 
     Args:
-        quality: of libjpeg's scale, 1 to 100.
+        quality: of libjpeg's scale, 1 to 100, for level ``fast``.
         is_grey: one channel (luma, see :func:`render.pixels.luma`) rather than three.
 
     Raises:
@@ -54,7 +57,8 @@ class JpegEncoder:
 
         Args:
             pixels: the page, at most MAX_SIDE pixels a side.
-            level: ``fast`` (baseline), or ``small`` (progressive): four fifths of the bytes, the same picture.
+            level: ``fast`` (baseline), or ``small`` (progressive, three points of quality less): three to four fifths
+                of the bytes.
             text: keyword to value; keywords of PNG that XMP has properties for.
 
         Raises:
@@ -69,7 +73,7 @@ class JpegEncoder:
         image.save(
             file,
             "JPEG",
-            quality=self.quality,
+            quality=max(1, self.quality - _QUALITY_GIVEN_UP[level]),
             subsampling="4:4:4",
             dpi=(pixels.dpi, pixels.dpi),
             **options,

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
+import numpy as np
+
 from render.errors import Fault, InputError
-from render.pixels import MAX_PALETTE, PagePixels
+from render.pixels import MAX_PALETTE, PagePixels, luma
 
 NO_TEXT: Mapping[str, str] = MappingProxyType({})
 
@@ -68,3 +71,8 @@ def check_quality(quality: int) -> int:
         fault = Fault("quality", "encode.quality_range", f"quality {quality} is out of range.", "Choose 1 to 100.")
         raise InputError("the picture cannot be encoded.", faults=(fault,))
     return quality
+
+
+def in_grey(pixels: PagePixels) -> PagePixels:
+    """Return the page with the luma of each colour in all three channels."""
+    return replace(pixels, palette=np.repeat(luma(pixels.palette)[:, None], 3, axis=1))

@@ -1,25 +1,25 @@
-"""TIFF 6.0 with one strip: palette or grey by deflate (compression 8, Adobe), bilevel by ITU-T T.6 (G4) of libtiff.
+"""TIFF 6.0 with one strip a page: palette, grey or RGB by deflate (compression 8, Adobe), bilevel by ITU-T T.6 (G4).
 
-The container is a header and one directory, which is written here: libtiff's own deflate takes twenty times as long.
+All pages of a document stand in one file, as fax and archives keep them. The container is written here, since libtiff's
+own deflate takes twenty times as long and would compress the pages only once all are there.
 """
 
 from __future__ import annotations
 
 import io
-import struct
-from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import IntEnum
-from types import MappingProxyType
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, features
+from PIL import Image, TiffImagePlugin, features
 
 from render.encode.deflate import ZLIB_STREAM, RowScratch, pack_rows
 from render.encode.metadata import text_faults, xmp_packet
 from render.encode.request import NO_TEXT, level_faults, page_faults, refuse
-from render.errors import BackendUnavailable
+from render.encode.tiff_file import Field, TiffPage, Type, tiff_file
+from render.errors import BackendUnavailable, Fault
 from render.pixels import PagePixels
 
 INK_BELOW = 170
@@ -30,129 +30,118 @@ code keep their grid, since all their edges move outward alike."""
 
 MAX_SIDE = 1 << 20
 _MAX_DPI = 65_535
-_XMP_TAG = 700
 _INCH = 2
-_ADOBE_DEFLATE = 8
-_FULL_PALETTE = 256
+_ADOBE_DEFLATE, _T6 = 8, 4
+_BLACK_IS_ZERO, _RGB, _PALETTE = 1, 2, 3
+
+Mode = Literal["indexed", "grey", "rgb"]
 
 _scratch = RowScratch()
 
 
-class _Type(IntEnum):
-    """Field types of TIFF 6.0, section 2."""
-
-    BYTE = 1
-    SHORT = 3
-    LONG = 4
-    RATIONAL = 5
-
-
-_PACKING: Mapping[_Type, tuple[str, int]] = MappingProxyType(
-    {_Type.BYTE: ("B", 1), _Type.SHORT: ("H", 1), _Type.LONG: ("I", 1), _Type.RATIONAL: ("I", 2)}
-)
-
-
-@dataclass(frozen=True, slots=True)
-class _Field:
-    tag: int
-    type: _Type
-    values: tuple[int, ...] | bytes
-
-    def entry(self, at: int) -> tuple[bytes, bytes]:
-        """Return the directory entry, and the bytes that must stand at offset ``at`` if they do not fit into it."""
-        letter, numbers = _PACKING[self.type]
-        body = struct.pack(f"<{len(self.values)}{letter}", *self.values)
-        head = struct.pack("<HHI", self.tag, self.type, len(self.values) // numbers)
-        if len(body) <= 4:
-            return head + body.ljust(4, b"\0"), b""
-        return head + struct.pack("<I", at), body + b"\0" * (len(body) % 2)
-
-
-class TiffEncoder:
-    """Writes palette or grey TIFF by deflate. Safe for several threads.
-
-    Args:
-        is_grey: one channel of luma (:func:`render.pixels.luma`) rather than palette indices.
-    """
+class _PagedEncoder(ABC):
+    """What the encoders of TIFF share: a page by itself, or the pages of a document in one file."""
 
     media_type = "image/tiff"
     suffix = ".tif"
-    levels = tuple(ZLIB_STREAM)
-
-    def __init__(self, *, is_grey: bool = False) -> None:
-        self.is_grey = is_grey
+    levels: tuple[str, ...]
 
     def encode(self, pixels: PagePixels, *, level: str = "fast", text: Mapping[str, str] = NO_TEXT) -> bytes:
-        """Return a TIFF with the resolution and texts (XMP) in it; every pixel is exact.
+        """Return a TIFF of one page with the resolution and texts (XMP) in it.
 
         Args:
             pixels: the page.
-            level: ``fast``, or ``small``: see PNG, which holds the same stream.
+            level: ``fast``, or ``small`` where the format has it: see PNG, which holds the same stream.
             text: as for JPEG.
 
         Raises:
             InputError: no such level, a page that TIFF cannot hold, or a keyword or value that XMP cannot.
         """
-        faults = [*level_faults(level, self.levels), *page_faults(pixels, MAX_SIDE, _MAX_DPI), *text_faults(text)]
-        refuse(faults, "TIFF")
+        refuse([*text_faults(text), *self._faults(pixels, level)], "TIFF")
+        return tiff_file([self._page(pixels, level)], xmp_packet(text))
+
+    def encode_page(self, pixels: PagePixels, *, level: str = "fast") -> TiffPage:
+        """Return one page of a document for :meth:`join`.
+
+        Raises:
+            InputError: no such level, or a page that TIFF cannot hold.
+        """
+        refuse(self._faults(pixels, level), "TIFF")
+        return self._page(pixels, level)
+
+    def join(self, pages: Sequence[TiffPage], *, text: Mapping[str, str] = NO_TEXT) -> bytes:
+        """Return the file of a document; of one page, the same bytes as :meth:`encode`.
+
+        Raises:
+            InputError: the pages are too many or too large for a TIFF, or a text that XMP cannot hold.
+        """
+        refuse(text_faults(text), "TIFF")
+        return tiff_file(pages, xmp_packet(text))
+
+    def _faults(self, pixels: PagePixels, level: str) -> list[Fault]:
+        return [*level_faults(level, self.levels), *page_faults(pixels, MAX_SIDE, _MAX_DPI)]
+
+    @abstractmethod
+    def _page(self, pixels: PagePixels, level: str) -> TiffPage:
+        """Compress a page in which no fault was found."""
+
+
+class TiffEncoder(_PagedEncoder):
+    """Writes palette, grey or RGB TIFF by deflate; every pixel is exact. Safe for several threads.
+
+    Args:
+        mode: palette indices, one channel of luma (:func:`render.pixels.luma`), or three channels.
+    """
+
+    levels = tuple(ZLIB_STREAM)
+
+    def __init__(self, *, mode: Mode = "indexed") -> None:
+        self.mode = mode
+
+    def _page(self, pixels: PagePixels, level: str) -> TiffPage:
         height, width = pixels.index.shape
         # Palettes of 16 colours and fewer have a depth of 4 bits; TIFF's baseline knows no other packed depth.
-        depth = 4 if len(pixels.palette) <= 16 and not self.is_grey else 8
-        rows = _scratch.take((height, -(-width * depth // 8)))
-        if self.is_grey:
+        depth = 4 if len(pixels.palette) <= 16 and self.mode == "indexed" else 8
+        samples = 3 if self.mode == "rgb" else 1
+        rows = _scratch.take((height, -(-width * depth * samples // 8)))
+        if self.mode == "grey":
             pixels.grey(rows)
+        elif self.mode == "rgb":
+            pixels.rgb(rows.reshape(height, width, samples))
         else:
             pack_rows(pixels.index, depth, rows)
-        strip = ZLIB_STREAM[level](rows)
-        colours = () if self.is_grey else _colour_map(pixels.palette, 1 << depth)
-        return _file(_fields(pixels, depth, colours, xmp_packet(text)), strip)
+        more = []
+        if self.mode == "indexed":
+            more.append(Field(320, Type.SHORT, _colour_map(pixels.palette, 1 << depth)))
+        colour = {"indexed": _PALETTE, "grey": _BLACK_IS_ZERO, "rgb": _RGB}[self.mode]
+        fields = _fields(pixels, (depth,) * samples, _ADOBE_DEFLATE, colour)
+        return TiffPage((*fields, *more), ZLIB_STREAM[level](rows))
 
 
-class TiffG4Encoder:
+class TiffG4Encoder(_PagedEncoder):
     """Writes bilevel TIFF by G4, which fax, archives and document systems read. Safe for several threads.
 
-    What counts as ink is stated at INK_BELOW.
+    What counts as ink is stated at INK_BELOW. There is one level, since the code has no choices to spend time on.
 
     Raises:
         BackendUnavailable: Pillow was built without libtiff.
     """
 
-    media_type = "image/tiff"
-    suffix = ".tif"
     levels: tuple[str, ...] = ("fast",)
 
     def __init__(self) -> None:
         if not features.check("libtiff"):
             raise BackendUnavailable("G4 cannot be written: Pillow lacks libtiff.", hint="Install `pillow`'s wheel.")
 
-    def encode(self, pixels: PagePixels, *, level: str = "fast", text: Mapping[str, str] = NO_TEXT) -> bytes:
-        """Return a bilevel TIFF with the resolution and texts (XMP) in it.
-
-        Args:
-            pixels: the page.
-            level: ``fast``; the code has no choices to spend time on.
-            text: as for JPEG.
-
-        Raises:
-            InputError: no such level, a page that TIFF cannot hold, or a keyword or value that XMP cannot.
-        """
-        faults = [*level_faults(level, self.levels), *page_faults(pixels, MAX_SIDE, _MAX_DPI), *text_faults(text)]
-        refuse(faults, "TIFF")
+    def _page(self, pixels: PagePixels, level: str) -> TiffPage:  # noqa: ARG002 there is one level
         height, width = pixels.index.shape
         paper = np.packbits(pixels.ink(INK_BELOW), axis=1) ^ np.uint8(0xFF)
         image = Image.frombytes("1", (width, height), paper.tobytes())
-        packet = xmp_packet(text)
         file = io.BytesIO()
-        image.save(
-            file,
-            "TIFF",
-            compression="group4",
-            dpi=(pixels.dpi, pixels.dpi),
-            tiffinfo={_XMP_TAG: packet} if packet else {},
-            # One strip: every strip begins with a white line to which nothing above can be compared.
-            strip_size=1 << 30,
-        )
-        return file.getvalue()
+        # One strip: every strip begins with a white line to which nothing above can be compared.
+        image.save(file, "TIFF", compression="group4", strip_size=1 << 30)
+        strip, colour = _only_strip(file.getvalue())
+        return TiffPage((*_fields(pixels, (1,), _T6, colour), Field(293, Type.LONG, (0,))), strip)
 
 
 def _colour_map(palette: NDArray[np.uint8], size: int) -> tuple[int, ...]:
@@ -163,42 +152,26 @@ def _colour_map(palette: NDArray[np.uint8], size: int) -> tuple[int, ...]:
     return tuple(colours.reshape(-1).tolist())
 
 
-def _fields(pixels: PagePixels, depth: int, colours: tuple[int, ...], packet: bytes) -> list[_Field]:
-    """Return the directory in the order of tags, without where the strip is and how long."""
+def _fields(pixels: PagePixels, depths: tuple[int, ...], compression: int, colour: int) -> tuple[Field, ...]:
+    """Return what every page states of itself: size, samples, compression, resolution."""
     height, width = pixels.index.shape
-    palette_colour, black_is_zero = 3, 1
-    return [
-        _Field(256, _Type.LONG, (width,)),
-        _Field(257, _Type.LONG, (height,)),
-        _Field(258, _Type.SHORT, (depth,)),
-        _Field(259, _Type.SHORT, (_ADOBE_DEFLATE,)),
-        _Field(262, _Type.SHORT, (palette_colour if colours else black_is_zero,)),
-        _Field(277, _Type.SHORT, (1,)),
-        _Field(278, _Type.LONG, (height,)),
-        _Field(282, _Type.RATIONAL, (pixels.dpi, 1)),
-        _Field(283, _Type.RATIONAL, (pixels.dpi, 1)),
-        _Field(296, _Type.SHORT, (_INCH,)),
-        *([_Field(320, _Type.SHORT, colours)] if colours else []),
-        *([_Field(_XMP_TAG, _Type.BYTE, packet)] if packet else []),
-    ]
-
-
-def _file(fields: list[_Field], strip: bytes) -> bytes:
-    """Return header, directory, long values and strip."""
-    n_entries = len(fields) + 2
-    values_at = 8 + 2 + 12 * n_entries + 4
-    # The values' length is known when every entry is; where the strip begins does not change it.
-    long_values = sum(len(field.entry(0)[1]) for field in fields)
-    place = (
-        _Field(273, _Type.LONG, (values_at + long_values,)),
-        _Field(279, _Type.LONG, (len(strip),)),
+    return (
+        Field(256, Type.LONG, (width,)),
+        Field(257, Type.LONG, (height,)),
+        Field(258, Type.SHORT, depths),
+        Field(259, Type.SHORT, (compression,)),
+        Field(262, Type.SHORT, (colour,)),
+        Field(277, Type.SHORT, (len(depths),)),
+        Field(278, Type.LONG, (height,)),
+        Field(282, Type.RATIONAL, (pixels.dpi, 1)),
+        Field(283, Type.RATIONAL, (pixels.dpi, 1)),
+        Field(296, Type.SHORT, (_INCH,)),
     )
-    entries, values = [], []
-    at = values_at
-    for field in sorted((*fields, *place), key=lambda field: field.tag):
-        entry, body = field.entry(at)
-        entries.append(entry)
-        values.append(body)
-        at += len(body)
-    header = struct.pack("<2sHIH", b"II", 42, 8, n_entries)
-    return b"".join((header, *entries, struct.pack("<I", 0), *values, strip))
+
+
+def _only_strip(data: bytes) -> tuple[bytes, int]:
+    """Return the strip of a TIFF that has one, and what its zeros are (PhotometricInterpretation)."""
+    with Image.open(io.BytesIO(data), formats=("TIFF",)) as image:
+        tags = image.tag_v2 if isinstance(image, TiffImagePlugin.TiffImageFile) else {}
+        (at,), (length,), colour = tags[273], tags[279], int(tags[262])
+    return data[at : at + length], colour

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from PIL import Image, features
 
 from render.encode.metadata import exif_block, text_faults, xmp_packet
-from render.encode.request import NO_TEXT, level_faults, page_faults, refuse
+from render.encode.request import NO_TEXT, in_grey, level_faults, page_faults, refuse
 from render.errors import BackendUnavailable
 from render.pixels import PagePixels
 
@@ -25,6 +25,9 @@ _LEVELS: Mapping[str, tuple[int, int]] = MappingProxyType({"fast": (1, 0), "smal
 class WebpEncoder:
     """Writes lossless WebP. Safe for several threads.
 
+    Args:
+        is_grey: luma (:func:`render.pixels.luma`) in all three channels, since WebP has no other grey.
+
     Raises:
         BackendUnavailable: Pillow was built without libwebp.
     """
@@ -33,11 +36,12 @@ class WebpEncoder:
     suffix = ".webp"
     levels = tuple(_LEVELS)
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_grey: bool = False) -> None:
         if not features.check("webp"):
             raise BackendUnavailable(
                 "WebP cannot be written: Pillow lacks libwebp.", hint="Install `pillow` from its wheel."
             )
+        self.is_grey = is_grey
 
     def encode(self, pixels: PagePixels, *, level: str = "fast", text: Mapping[str, str] = NO_TEXT) -> bytes:
         """Return a WebP with the resolution (Exif) and texts (XMP) in it; every pixel is exact.
@@ -54,7 +58,7 @@ class WebpEncoder:
         refuse(faults, "WebP")
         method, effort = _LEVELS[level]
         file = io.BytesIO()
-        Image.fromarray(pixels.rgb()).save(
+        Image.fromarray(in_grey(pixels).rgb() if self.is_grey else pixels.rgb()).save(
             file,
             "WEBP",
             lossless=True,

@@ -19,6 +19,7 @@ from render.pdf.syntax import text_string
 PARAGRAPH, FIGURE = "P", "Figure"
 _GLYPHS = int(Kind.GLYPHS)
 _KEPT_MARKS = 256
+_KEPT_TREES = 64
 _ALTERNATIVES = {FIGURE: f"/Alt{text_string('图')}"}
 _LINE_PREFIX = "lines["
 
@@ -51,18 +52,31 @@ def add_structure(body: Body, pages: Sequence[int], marks: Sequence[Sequence[str
         pages: object number of each page; page n must say ``/StructParents n``.
         marks: for each page the structure type of each of its marked contents, by their number.
     """
-    root, document = body.reserve(), body.reserve()
-    elements = []
+    root = body.next_number
+    body.add_all(_tree(root, tuple(pages), tuple(map(tuple, marks))))
+    return f"/MarkInfo<</Marked true>>/StructTreeRoot {root} 0 R"
+
+
+@lru_cache(maxsize=_KEPT_TREES)
+def _tree(root: int, pages: tuple[int, ...], marks: tuple[tuple[str, ...], ...]) -> list[str]:
+    """Return the objects of a structure tree, whose numbers begin with that of its root.
+
+    Documents with the same fields and as many lines have the same tree.
+    """
+    document, number = root + 1, root + 2
+    elements, texts = [], []
     for page, kinds in zip(pages, marks, strict=True):
         rest = f"/P {document} 0 R/Pg {page} 0 R/K "
-        texts = [f"<</S/{kind}{rest}{mark}{_ALTERNATIVES.get(kind, '')}>>" for mark, kind in enumerate(kinds)]
-        elements.append(body.add_all(texts))
-    body.add(f"<</S/Document/P {root} 0 R/K[{' '.join(map(_references, elements))}]>>", document)
+        texts += [f"<</S/{kind}{rest}{mark}{_ALTERNATIVES.get(kind, '')}>>" for mark, kind in enumerate(kinds)]
+        elements.append(range(number, number + len(kinds)))
+        number += len(kinds)
     parents = "".join(f"{place}[{_references(numbers)}]" for place, numbers in enumerate(elements))
-    body.add(
-        f"<</Type/StructTreeRoot/K {document} 0 R/ParentTree<</Nums[{parents}]>>/ParentTreeNextKey {len(pages)}>>", root
-    )
-    return f"/MarkInfo<</Marked true>>/StructTreeRoot {root} 0 R"
+    tree = f"/ParentTree<</Nums[{parents}]>>/ParentTreeNextKey {len(pages)}"
+    return [
+        f"<</Type/StructTreeRoot/K {document} 0 R{tree}>>",
+        f"<</S/Document/P {root} 0 R/K[{' '.join(map(_references, elements))}]>>",
+        *texts,
+    ]
 
 
 def _element_name(tag: str) -> str:

@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import lru_cache
 
 _KEPT_NUMBERS = 4096
+_KEPT_DATES = 64
 _REGULAR = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.+*@!$&,:;=?^`|~'\"")
 
 
@@ -30,7 +31,12 @@ def number(value: float, decimals: int = 3) -> str:
 
 def date(moment: datetime) -> str:
     """Return a date string with its time zone (ISO 32000-1, 7.9.4)."""
-    minutes = _offset_minutes(moment)
+    # One instant is equal in all time zones, so the zone must be a key of its own.
+    return _date(moment.replace(tzinfo=None), _offset_minutes(moment))
+
+
+@lru_cache(maxsize=_KEPT_DATES)
+def _date(moment: datetime, minutes: int) -> str:
     sign = "-" if minutes < 0 else "+"
     hours, rest = divmod(abs(minutes), 60)
     day = f"{moment.year:04d}{moment.month:02d}{moment.day:02d}"

@@ -152,4 +152,6 @@ def _failures(key: str) -> Iterator[None]:
     except Missing as error:
         raise ObjectMissing(f"there is no {key}.", hint="It was never written, or the store was changed.") from error
     except (OSError, ValueError, BaseError) as error:
-        raise StoreError(f"the store failed at {key}: {error}.", hint="Check space, rights and connection.") from error
+        # obstore adds pages of its inner state after the first line.
+        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(". ")
+        raise StoreError(f"the store failed at {key}: {reason}.", hint="Check space, rights and connection.") from error

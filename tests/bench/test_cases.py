@@ -1,6 +1,6 @@
 """Cases run once with two invoices; what they measure is not asserted, only that they measure something right.
 
-The cases of PDF are in test_pdf_case.py.
+Those of PDF, reels, formats, pictures and devices have tests of their own.
 """
 
 import json
@@ -15,14 +15,28 @@ from bench.__main__ import main
 pytestmark = [pytest.mark.fonts, pytest.mark.slow]
 
 ROWS = {
+    "lanes": ["own_workers", "shared_workers"],
     "pipeline": ["batch_2"],
+    "publish": ["batch", "ledger", "ledger+envelope"],
     "stages": ["read", "layout", "pdf", "layout+pdf", "sign", "raster", "encode", "store", "all"],
 }
 WITHOUT_PEER = {"stages.read", "stages.layout", "stages.pdf"}
 
 
 def test_every_case_is_tested() -> None:
-    assert set(cases.NAMES) == {*ROWS, "pdf", "pdf-memory", "pdf-start"}
+    assert set(cases.NAMES) == {
+        *ROWS,
+        "formats",
+        "gpu",
+        "images",
+        "images-fidelity",
+        "images-memory",
+        "images-ocr",
+        "pdf",
+        "pdf-memory",
+        "pdf-start",
+        "reel",
+    }
 
 
 @pytest.mark.parametrize("name", ROWS)

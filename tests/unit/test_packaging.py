@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 OWN = {"render", "workers", "bench", "tests"}
 ABSENT_HERE = {"cupy"}
 """Libraries of the extra for devices, which tests do without."""
-DATA_SUFFIXES = (".toml", ".md", ".json", ".cu", ".html", ".icc", ".png", ".ttf")
+DATA_SUFFIXES = (".toml", ".md", ".json", ".cu", ".html", ".icc", ".lua", ".png", ".ttf")
 
 
 def metadata():
@@ -113,7 +113,9 @@ def test_the_version_stands_in_one_place_only_as_one_value():
     assert f"[{render.__version__}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "requirements-gpu.lock", "requirements-bench.lock"])
+@pytest.mark.parametrize(
+    "name", ["requirements.lock", "requirements-gpu.lock", "requirements-bench.lock", "requirements-ocr.lock"]
+)
 def test_lock_files_pin_by_hash_and_name_no_place(name):
     text = (ROOT / name).read_text(encoding="utf-8")
     assert not re.search(r"https?:|--(extra-)?index-url|--find-links|--trusted-host|file:", text)
@@ -128,15 +130,17 @@ def test_the_lock_file_covers_everything_that_the_project_names():
     extras = project["optional-dependencies"]
     pins = {
         name: set(re.findall(r"^([a-z0-9][a-z0-9._-]*)==", (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE))
-        for name in ("requirements.lock", "requirements-gpu.lock", "requirements-bench.lock")
+        for name in ("requirements.lock", "requirements-gpu.lock", "requirements-bench.lock", "requirements-ocr.lock")
     }
 
     def named(requirements):
         return {re.match(r"[A-Za-z0-9._-]+", text).group().lower() for text in requirements}
 
-    assert named(project["dependencies"]) | named(extras["dev"]) | named(extras["s3"]) <= pins["requirements.lock"]
+    locked = named(extras["dev"]) | named(extras["heif"]) | named(extras["postgres"]) | named(extras["s3"])
+    assert named(project["dependencies"]) | locked <= pins["requirements.lock"]
     assert named(project["dependencies"]) | named(extras["gpu"]) <= pins["requirements-gpu.lock"]
     assert named(project["dependencies"]) | named(extras["bench"]) <= pins["requirements-bench.lock"]
+    assert named(project["dependencies"]) | named(extras["ocr"]) <= pins["requirements-ocr.lock"]
 
 
 def test_the_top_level_holds_what_it_should_and_nothing_else():
@@ -151,7 +155,7 @@ def test_make_help_names_every_target():
     assert listed == set(phony.group(1).split())
 
 
-@pytest.mark.parametrize(("package", "extras"), [("render", []), ("workers", []), ("bench", ["dev"])])
+@pytest.mark.parametrize(("package", "extras"), [("render", ["heif"]), ("workers", ["postgres"]), ("bench", ["dev"])])
 def test_every_library_that_a_package_imports_is_named_as_a_dependency(package, extras):
     project = metadata()["project"]
     named = [*project["dependencies"], *project["optional-dependencies"]["gpu"]]

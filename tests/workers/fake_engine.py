@@ -6,7 +6,7 @@ import signal
 import time
 from pathlib import Path
 
-from render.errors import Fault, InvoiceInvalid, KeyUnavailable
+from render.errors import DeviceLost, EncoderFailed, Fault, InvoiceInvalid, KeyUnavailable
 from render.pipeline import Output, RenderResult
 from render.sign.sm3 import sm3_hex
 from workers.idempotency import Identity
@@ -39,9 +39,17 @@ class FakeEngine:
         act, _, argument = said["act"].partition(":")
         if act == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
+        if act == "kill-worker":
+            os.kill(os.getppid(), signal.SIGKILL)
+            os.kill(os.getpid(), signal.SIGKILL)
         if act == "sleep":
             time.sleep(float(argument))
+        if act == "device" and times_rendered(said["number"]) <= int(argument):
+            raise DeviceLost("the context is gone.", hint="Start anew.")
         if act == "later" and times_rendered(said["number"]) <= int(argument):
+            result.error = EncoderFailed("the encoder ended early.", hint="Wait.")
+            return result
+        if act == "keyless" and times_rendered(said["number"]) <= int(argument):
             result.error = KeyUnavailable("the key is out of reach.", hint="Wait.")
             return result
         result.outputs = tuple(output(said["number"], kind, request) for kind in request.outputs)

@@ -76,22 +76,38 @@ def embedded_broker(pool):
         yield broker
 
 
+class RedisServer:
+    """Debian's redis-server on a port of the loopback; it remembers nothing beyond its end."""
+
+    def __init__(self, folder):
+        self._program = need("redis-server")
+        self._folder = folder
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self._process = None
+
+    def start(self):
+        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", str(self._folder)]
+        self._process = subprocess.Popen([self._program, *options], stdout=subprocess.DEVNULL)
+        with redis.Redis(port=self.port) as client:
+            wait_until(lambda: _pings(client), 10)
+
+    def kill(self):
+        self._process.kill()
+        self._process.wait()
+
+
 @contextmanager
 def redis_server(folder):
-    """Run Debian's redis-server on a free port of the loopback and yield its URL."""
-    program = need("redis-server")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
-    server = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)
+    """Run a server and yield its URL."""
+    server = RedisServer(folder)
+    server.start()
     try:
-        with redis.Redis(port=port) as client:
-            wait_until(lambda: _pings(client), 10)
-        yield f"redis://127.0.0.1:{port}/0"
+        yield server.url
     finally:
         server.kill()
-        server.wait()
 
 
 def _pings(client):
@@ -128,6 +144,12 @@ def _process(command, pool):
         if process.poll() is None:
             kill_tree(process.pid)
         process.wait()
+
+
+def signal_tree(pid, number):
+    """Send a signal to a process and its descendants."""
+    for member in (pid, *descendants_of(pid)):
+        os.kill(member, number)
 
 
 def kill_tree(pid):

@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from render.encode.formats import FORMATS
 from render.errors import ConfigError, ContentConflict, StoreError
 from render.store.api import Store
 
@@ -90,10 +91,11 @@ class ResultFolder:
 
     def _remove_stale_pages(self, result: RenderResult) -> None:
         """Remove further pages of what --force replaced: they belong to a document that is gone."""
-        pictures = [output.name for output in result.outputs if output.kind == "png"]
-        if self.force and pictures:
-            for path in self.path.glob(f"{result.number}-p*.png"):
-                if path.name not in pictures:
+        names = {output.name for output in result.outputs}
+        suffixes = {Path(output.name).suffix for output in result.outputs if output.kind in FORMATS}
+        if self.force:
+            for path in self.path.glob(f"{result.number}-p*"):
+                if path.suffix in suffixes and path.name not in names:
                     path.unlink()
 
 

@@ -13,7 +13,7 @@ from render.errors import KaipiaoError
 from render.fonts.registry import FontSettings, find_fonts
 
 _SYSTEMD = Path("/run/systemd/system")
-_REDIS_UNIT = "redis-server.service"
+_UNITS = {"redis-server": "redis-server.service", "postgresql": "postgresql.service"}
 _LAST_ROWS = 15
 
 
@@ -50,6 +50,9 @@ NEEDS = (
 )
 DEVELOPER_NEEDS = (
     Need("redis-server", "tests against a real broker", program="redis-server"),
+    Need("postgresql", "tests of the ledger in a real database", program="pg_ctlcluster"),
+    Need("faketime", "tests of workers whose clocks are wrong", program="faketime"),
+    Need("g++", "tests of the CUDA kernels on the CPU", program="g++"),
     Need("poppler-utils", "tests with another PDF reader", program="pdftotext"),
     Need("mupdf-tools", "tests with a third PDF reader", program="mutool"),
     Need("qpdf", "tests of PDF structure", program="qpdf"),
@@ -91,8 +94,8 @@ def find_rights() -> Rights:
 def install_commands(packages: Sequence[str], *, has_systemd: bool | None = None) -> list[list[str]]:
     """Return the commands that install packages, as root runs them.
 
-    redis-server is wanted as a program that tests start by themselves, not as a service: it is kept from starting
-    (a mask until the next boot under systemd, runlevel 1 under other systems) and from starting at boot.
+    Servers are wanted as programs that tests start by themselves, not as services: they are kept from starting (a mask
+    until the next boot under systemd, runlevel 1 under other systems) and from starting at boot.
 
     Args:
         packages: names in Debian.
@@ -104,9 +107,10 @@ def install_commands(packages: Sequence[str], *, has_systemd: bool | None = None
     ]
     commands = [["apt-get", "update"], install]
     systemd = _SYSTEMD.is_dir() if has_systemd is None else has_systemd
-    if "redis-server" in packages and systemd:
-        commands.insert(1, ["systemctl", "mask", "--runtime", _REDIS_UNIT])
-        commands += [["systemctl", "unmask", "--runtime", _REDIS_UNIT], ["systemctl", "disable", _REDIS_UNIT]]
+    units = [_UNITS[package] for package in packages if package in _UNITS]
+    if units and systemd:
+        commands.insert(1, ["systemctl", "mask", "--runtime", *units])
+        commands += [["systemctl", "unmask", "--runtime", *units], ["systemctl", "disable", *units]]
     return commands
 
 

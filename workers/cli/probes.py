@@ -32,6 +32,8 @@ class State(StrEnum):
     """Not there, and nothing that runs here needs it."""
     MISSING = "missing"
     """Not there, and needed."""
+    UNSAFE = "unsafe"
+    """It works, and can lose jobs without a word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,26 @@ def probe_templates(values: Mapping[str, str]) -> Iterator[Finding]:
             yield Finding(f"template {template.id}", State.OK, f"version {template.version}, {template.digest[:19]}…")
     except KaipiaoError as error:
         yield Finding("templates", State.MISSING, error.message, error.hint)
+
+
+def probe_pictures(_: Mapping[str, str]) -> Iterator[Finding]:
+    """Encode a few pixels in every picture format."""
+    import numpy as np
+
+    from render.encode.document import PictureEncoders
+    from render.encode.formats import FORMATS, choose_pictures
+    from render.pixels import PagePixels
+
+    pixels = PagePixels(np.zeros((16, 16), np.uint8), np.zeros((1, 3), np.uint8), 300)
+    for kind, one in FORMATS.items():
+        try:
+            pictures = PictureEncoders(choose_pictures([kind])).begin()
+            pictures.add(pixels)
+            pictures.finish()
+        except KaipiaoError as error:
+            yield Finding(f"picture {kind}", State.ABSENT, error.message, error.hint)
+        else:
+            yield Finding(f"picture {kind}", State.OK, f"by {one.library}: encoded 16 × 16 pixels")
 
 
 def probe_signing(values: Mapping[str, str]) -> Iterator[Finding]:
@@ -252,6 +274,7 @@ def _run(command: list[str]) -> subprocess.CompletedProcess[str] | None:
 PROBES: tuple[Probe, ...] = (
     probe_fonts,
     probe_templates,
+    probe_pictures,
     probe_signing,
     probe_broker,
     probe_disk,

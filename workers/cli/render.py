@@ -16,6 +16,8 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from render.budget import BatchFull
+from render.encode.formats import AUTO, LEVELS, choose_pictures
 from render.errors import InputError, KaipiaoError, MalformedInput
 from render.model.fields import MAX_DOCUMENT_BYTES
 from workers.cli.output import (
@@ -29,9 +31,10 @@ from workers.cli.output import (
     printable,
 )
 from workers.cli.progress import progress_bar
+from workers.cli.wishes import Dpi, Level, Mode, Outputs, Pdf, Png, named_outputs
 
 if TYPE_CHECKING:
-    from render.pipeline import Renderer, RenderResult
+    from render.pipeline import Renderer, RenderRequest, RenderResult
     from workers.cli.folder import ResultFolder, Saved
 
 BATCH = 16
@@ -42,9 +45,6 @@ Files = Annotated[
     typer.Argument(metavar="FILE...", help="Invoices: our JSON, or EInvoice XML.", show_default=False),
 ]
 Out = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder of results; made where missing.")]
-Pdf = Annotated[bool, typer.Option("--pdf", help="Make PDF. Neither --pdf nor --png = both.")]
-Png = Annotated[bool, typer.Option("--png", help="Make PNG, one for each page.")]
-Dpi = Annotated[int, typer.Option("--dpi", min=72, max=600, help="Resolution of PNG.")]
 Unsigned = Annotated[bool, typer.Option("--unsigned", help="Leave PDF unsigned.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace files that hold something else.")]
 
@@ -66,6 +66,7 @@ class Row:
                 "kind": saved.output.kind,
                 "state": saved.state.value,
                 "bytes": saved.size,
+                "backend": saved.output.backend,
                 "signer": saved.output.signer,
             }
             for saved in self.saved
@@ -86,7 +87,17 @@ class Wish:
 
     outputs: tuple[str, ...]
     dpi: int
+    level: str = LEVELS[0]
+    mode: str = AUTO
     signing_time: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def request(self, data: bytes) -> RenderRequest:
+        """Return the request for a document."""
+        from render.pipeline import RenderRequest
+
+        return RenderRequest(
+            data, self.signing_time, outputs=self.outputs, dpi=self.dpi, level=self.level, mode=self.mode
+        )
 
 
 def render(
@@ -95,7 +106,10 @@ def render(
     out: Out = Path("out"),
     pdf: Pdf = False,
     png: Png = False,
+    outputs: Outputs = "",
     dpi: Dpi = 300,
+    level: Level = LEVELS[0],
+    mode: Mode = AUTO,
     unsigned: Unsigned = False,
     force: Force = False,
     as_json: JsonFlag = False,
@@ -110,8 +124,9 @@ def render(
     from workers.cli.folder import ResultFolder
 
     settings = RenderSettings.from_mapping(os.environ | ({"KAIPIAO_SIGNING": "off"} if unsigned else {}))
-    kinds = tuple(kind for kind, wanted in (("pdf", pdf), ("png", png)) if wanted) or ("pdf", "png")
-    if "pdf" not in kinds:
+    wish = Wish(named_outputs(outputs, pdf=pdf, png=png), dpi, level, mode)
+    choose_pictures(wish.outputs, mode, level)
+    if "pdf" not in wish.outputs:
         # Pictures carry no signature, so no key is needed.
         settings = replace(settings, identity=None)
     folder = ResultFolder(out, force=force)
@@ -121,7 +136,7 @@ def render(
     with progress_bar() as progress:
         bar = progress.add_task("rendering", total=len(files))
         rows = []
-        for row in render_files(files, renderer, folder, Wish(kinds, dpi)):
+        for row in render_files(files, renderer, folder, wish):
             rows.append(row)
             progress.advance(bar)
     if as_json:
@@ -135,26 +150,30 @@ def render(
 
 def render_files(files: Sequence[Path], renderer: Renderer, folder: ResultFolder, wish: Wish) -> Iterator[Row]:
     """Render files, a batch at a time, and yield a row for each in their order."""
-    from render.pipeline import RenderRequest
-
     for first in range(0, len(files), BATCH):
         rows = [Row(file) for file in files[first : first + BATCH]]
-        requests, waiting = [], []
+        waiting = []
         for row in rows:
             try:
                 data = read_file(row.file)
             except KaipiaoError as error:
                 row.error = error
             else:
-                requests.append(RenderRequest(data, wish.signing_time, outputs=wish.outputs, dpi=wish.dpi))
-                waiting.append(row)
-        for row, result in zip(waiting, renderer.render_batch(requests), strict=True):
-            row.result, row.error = result, result.error
-            if result.error is None:
-                try:
-                    row.saved = folder.save(result)
-                except KaipiaoError as error:
-                    row.error = error
+                waiting.append((row, wish.request(data)))
+        while waiting:
+            results = renderer.render_batch([request for _, request in waiting])
+            put_off = []
+            for (row, request), result in zip(waiting, results, strict=True):
+                if isinstance(result.error, BatchFull):
+                    put_off.append((row, request))
+                row.result, row.error = result, result.error
+                if result.error is None:
+                    try:
+                        row.saved = folder.save(result)
+                    except KaipiaoError as error:
+                        row.error = error
+            # What found no room beside the others is rendered without them.
+            waiting = put_off if len(put_off) < len(waiting) else []
         yield from rows
 
 

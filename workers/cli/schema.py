@@ -16,6 +16,7 @@ class SchemaName(StrEnum):
     INVOICE = "invoice"
     JOB = "job"
     CHUNK = "chunk"
+    ENVELOPE = "envelope"
 
 
 def schema(
@@ -31,6 +32,10 @@ def find_schema(name: SchemaName) -> dict[str, Any]:
         from render.model.schema import json_schema
 
         return json_schema()
+    if name is SchemaName.ENVELOPE:
+        from workers.envelope.message import envelope_schema
+
+        return envelope_schema()
     from workers.messages import CHUNK_SCHEMA, JOB_SCHEMA, message_schema
 
     return message_schema(JOB_SCHEMA if name is SchemaName.JOB else CHUNK_SCHEMA)

@@ -10,18 +10,18 @@ from typing import Annotated, cast
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from render.encode.formats import AUTO, LEVELS
 from render.errors import ConfigError
+from workers.cli import wishes
 from workers.cli.output import console, error_console, printable
+from workers.cli.wishes import Dpi, Outputs, Pdf, Png
 from workers.client import JobOptions, JobStatus, PoolClient
 from workers.config import WorkerSettings
-from workers.messages import LANES, OutputKind
+from workers.messages import LANES, Level, Mode, OutputKind
 
 Files = Annotated[list[Path], typer.Argument(help="Invoices: our JSON, or EInvoice XML.", show_default=False)]
 Wait = Annotated[bool, typer.Option("--wait", help="Wait until every job has ended.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Copy finished files into this folder; implies --wait.")]
-Pdf = Annotated[bool, typer.Option("--pdf", help="Ask for PDF. Neither --pdf nor --png = both.")]
-Png = Annotated[bool, typer.Option("--png", help="Ask for PNG.")]
-Dpi = Annotated[int, typer.Option(min=72, max=600, help="Resolution of PNG.")]
 LaneOption = Annotated[str, typer.Option("--lane", help=f"Queue: {', '.join(LANES)}.")]
 Expires = Annotated[float | None, typer.Option("--expires", min=0, help="Drop jobs that wait longer (seconds).")]
 Timeout = Annotated[float | None, typer.Option("--timeout", min=0, help="Stop waiting after so many seconds.")]
@@ -35,7 +35,10 @@ def submit(
     out: Out = None,
     pdf: Pdf = False,  # noqa: FBT002
     png: Png = False,  # noqa: FBT002
+    outputs: Outputs = "",
     dpi: Dpi = 300,
+    level: wishes.Level = LEVELS[0],
+    mode: wishes.Mode = AUTO,
     lane: LaneOption = "issue",
     expires: Expires = None,
     timeout: Timeout = None,
@@ -47,8 +50,14 @@ def submit(
     """
     if lane not in LANES:
         raise ConfigError(f"there is no lane {lane!r}.", hint=f"Choose from {', '.join(LANES)}.")
-    kinds = tuple(kind for kind, wanted in (("pdf", pdf), ("png", png)) if wanted) or ("pdf", "png")
-    options = JobOptions(outputs=cast("tuple[OutputKind, ...]", kinds), dpi=dpi, lane=lane, expires_s=expires)
+    options = JobOptions(
+        outputs=cast("tuple[OutputKind, ...]", wishes.named_outputs(outputs, pdf=pdf, png=png)),
+        dpi=dpi,
+        level=cast("Level", level),
+        mode=cast("Mode", mode),
+        lane=lane,
+        expires_s=expires,
+    )
     client = PoolClient(WorkerSettings.from_mapping(os.environ))
     job_ids = client.submit(files, options)
     if wait or out is not None:

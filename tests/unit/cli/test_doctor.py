@@ -2,9 +2,11 @@
 
 import json
 import socket
+import sys
 
 import pytest
 
+from render.encode.formats import FORMATS
 from workers.cli import probes
 from workers.cli.probes import Finding, State
 
@@ -48,6 +50,17 @@ def test_a_font_that_is_not_there_is_missing():
     assert "nonexistent.ttf" in findings["fonts"].detail
 
 
+def test_picture_formats_are_tried(monkeypatch):
+    formats = found(probes.probe_pictures, {})
+    assert list(formats) == [f"picture {kind}" for kind in FORMATS]
+    assert formats["picture jpeg"].state is State.OK
+    assert "libjpeg-turbo" in formats["picture jpeg"].detail
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    heif = found(probes.probe_pictures, {})["picture heif"]
+    assert heif.state is State.ABSENT
+    assert "kaipiao[heif]" in heif.remedy
+
+
 def test_the_test_identity_is_called_by_its_name(identity, kaipiao_home):
     finding = found(probes.probe_signing, {"KAIPIAO_HOME": str(kaipiao_home)})["signing identity"]
     assert finding.state is State.LIMITED
@@ -58,7 +71,9 @@ def test_signing_that_is_off_is_said_and_no_failure():
     assert found(probes.probe_signing, {"KAIPIAO_SIGNING": "off"})["signing identity"].state is State.LIMITED
 
 
-def test_the_embedded_broker_is_started_and_leaves_nothing(tmp_path, monkeypatch):
+def test_the_embedded_broker_is_started_and_leaves_nothing(tmp_path_factory, monkeypatch):
+    # Short, since it holds a socket.
+    tmp_path = tmp_path_factory.mktemp("b")
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     assert found(probes.probe_broker, {})["broker"] == Finding(
         "broker", State.OK, "embedded: started and ended here once"

@@ -66,6 +66,19 @@ def test_other_content_is_refused_and_none_of_the_invoice_is_written(tmp_path):
     assert (tmp_path / f"{NUMBER}.png").read_bytes() == b"page"
 
 
+def test_force_removes_stale_pages_of_the_formats_that_were_made_anew(tmp_path):
+    def jpeg(*contents):
+        names = [f"{NUMBER}.jpg", *(f"{NUMBER}-p{page}.jpg" for page in range(2, len(contents) + 1))]
+        return Done(tuple(Made(name, data, "jpeg") for name, data in zip(names, contents, strict=True)))
+
+    ResultFolder(tmp_path).save(pages(b"1", b"2"))
+    ResultFolder(tmp_path).save(jpeg(b"1", b"2"))
+    ResultFolder(tmp_path, force=True).save(jpeg(b"new"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        [f"{NUMBER}.png", f"{NUMBER}-p2.png", f"{NUMBER}.jpg"]
+    )
+
+
 def test_force_replaces_and_removes_pages_of_the_longer_document_before(tmp_path):
     ResultFolder(tmp_path).save(pages(b"1", b"2", b"3"))
     neighbour = tmp_path / "24312000000000000002-p3.png"

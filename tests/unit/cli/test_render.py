@@ -4,13 +4,15 @@ import json
 from datetime import UTC, datetime
 
 import pytest
+from PIL import Image
 
 from bench import corpus
+from render.budget import BatchFull
 from render.errors import BackendUnavailable, InvoiceInvalid, MalformedInput
 from workers.cli import render as command
 from workers.cli.folder import ResultFolder, State
 
-WISH = command.Wish(("pdf", "png"), 300, datetime(2026, 1, 1, tzinfo=UTC))
+WISH = command.Wish(("pdf", "png"), 300, signing_time=datetime(2026, 1, 1, tzinfo=UTC))
 
 
 @pytest.fixture(scope="module")
@@ -126,3 +128,55 @@ def test_without_an_identity_signing_says_what_to_do(kaipiao, documents, tmp_pat
     assert ended.code == 1
     assert "key_unavailable" in ended.words
     assert "kaipiao setup" in ended.words
+
+
+@pytest.mark.fonts
+def test_pictures_are_asked_for_by_name_level_and_mode(kaipiao, documents, tmp_path):
+    file = next(path for path in sorted(documents.iterdir()) if path.name != "broken.json")
+    arguments = ("render", file, "--dpi", 80, "--json", "--outputs", "jpeg, tiff", "--png", "--out")
+    fast = json.loads(kaipiao(*arguments, tmp_path / "fast").out)[0]["outputs"]
+    small = json.loads(kaipiao(*arguments, tmp_path / "small", "--level", "small", "--mode", "grey").out)[0]["outputs"]
+    assert list(dict.fromkeys(output["kind"] for output in fast)) == ["jpeg", "tiff", "png"]
+    assert {path.suffix for path in (tmp_path / "fast").iterdir()} == {".jpg", ".tif", ".png"}
+    assert [output["file"].rpartition("/")[2] for output in small] == [
+        output["file"].rpartition("/")[2] for output in fast
+    ]
+    assert sum(output["bytes"] for output in small) < sum(output["bytes"] for output in fast)
+    assert all(output["backend"].endswith(("+libjpeg-turbo", "+deflate")) for output in fast)
+    with Image.open(tmp_path / "small" / small[0]["file"].rpartition("/")[2]) as image:
+        assert image.mode == "L"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--outputs", "pdf,jpg"], ["outputs", "no output 'jpg'", "Did you mean 'jpeg'?", "request.output_unknown"]),
+        (["--outputs", "g4", "--mode", "grey"], ["mode", "g4 has no mode 'grey'", "request.mode_of_format"]),
+        (["--level", "tiny"], ["level", "no level 'tiny'", "Choose from fast, small", "request.level_unknown"]),
+    ],
+)
+def test_wishes_that_cannot_be_met_are_refused_before_anything_is_loaded(kaipiao, tmp_path, monkeypatch, options, said):
+    monkeypatch.setattr("render.pipeline.Renderer", None)
+    ended = kaipiao("render", tmp_path / "any.json", "--out", tmp_path / "out", *options)
+    assert ended.code == 2
+    for words in said:
+        assert words in ended.words
+    assert not (tmp_path / "out").exists()
+
+
+def test_files_that_find_no_room_in_a_batch_are_rendered_in_the_next(tmp_path):
+    class Crowded(Renderer):
+        def render_batch(self, requests):
+            results = super().render_batch(requests)
+            for result in results[2:]:
+                result.outputs, result.error = (), BatchFull("no room.")
+            return results
+
+    files = [tmp_path / f"{number}.json" for number in range(5)]
+    for number, file in enumerate(files):
+        file.write_text(str(number))
+    renderer = Crowded()
+    rows = list(command.render_files(files, renderer, ResultFolder(tmp_path / "out"), WISH))
+    assert renderer.batches == [5, 3, 1]
+    assert [row.error for row in rows] == [None] * 5
+    assert len(list((tmp_path / "out").iterdir())) == 5

@@ -6,7 +6,7 @@ import jsonschema
 import pytest
 
 
-@pytest.mark.parametrize("name", ["invoice", "job", "chunk"])
+@pytest.mark.parametrize("name", ["invoice", "job", "chunk", "envelope"])
 def test_each_schema_is_a_valid_schema_of_2020_12(kaipiao, name):
     printed = kaipiao("schema", name)
     schema = json.loads(printed.out)
@@ -23,4 +23,4 @@ def test_the_invoice_is_what_is_printed_by_default(kaipiao):
 def test_an_unknown_name_is_refused_with_the_known_ones(kaipiao):
     ended = kaipiao("schema", "receipts")
     assert ended.code == 2
-    assert "'invoice', 'job', 'chunk'" in ended.words
+    assert "'invoice', 'job', 'chunk', 'envelope'" in ended.words

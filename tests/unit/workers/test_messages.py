@@ -5,6 +5,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import jsonschema
+import msgspec
 import pytest
 
 from workers.errors import MessageInvalid
@@ -45,8 +46,24 @@ def schema_accepts(message):
 def test_a_job_written_by_hand_is_read():
     (job,) = decode_chunk(JOB).jobs
     assert (job.job_id, job.outputs, job.dpi, job.lane, job.media) == ("a1", ("pdf", "png"), 300, "issue", None)
+    assert (job.level, job.mode) == ("fast", "auto")
     assert job.signing_time == NOW
     assert schema_accepts(JOB)
+
+
+def test_a_job_may_ask_for_every_output_at_once():
+    outputs = ["pdf", "png", "jpeg", "webp", "tiff", "g4", "heif", "avif"]
+    message = JOB | {"outputs": outputs, "level": "small"}
+    (job,) = decode_chunk(message).jobs
+    assert (list(job.outputs), job.level) == (outputs, "small")
+    assert schema_accepts(message)
+    assert not schema_accepts(message | {"outputs": [*outputs, "pdf"]})
+
+
+def test_defaults_are_left_out_so_that_older_workers_read_the_message():
+    job = Job(job_id="a", created=NOW, signing_time=NOW, invoice="{}")
+    assert set(encode_message(job)) == {"schema", "job_id", "created", "signing_time", "invoice"}
+    assert encode_message(msgspec.structs.replace(job, mode="grey"))["mode"] == "grey"
 
 
 def test_messages_survive_the_broker():
@@ -78,6 +95,9 @@ REFUSED_JOBS = {
     "unknown output": ({"outputs": ["exe"]}, "$.outputs[0]"),
     "no outputs": ({"outputs": []}, "$.outputs"),
     "an output twice": ({"outputs": ["pdf", "pdf"]}, "$"),
+    "unknown level": ({"level": "best"}, "$.level"),
+    "unknown mode": ({"mode": "cmyk"}, "$.mode"),
+    "level as a number": ({"level": 6}, "$.level"),
     "dpi as text": ({"dpi": "300"}, "$.dpi"),
     "dpi as a fraction": ({"dpi": 300.5}, "$.dpi"),
     "dpi out of range": ({"dpi": 100_000}, "$.dpi"),

@@ -51,6 +51,19 @@ def test_text_travels_inside_and_comes_out_byte_for_byte(tmp_path):
     assert (job.expires - NOW).total_seconds() == 60
 
 
+def test_outputs_that_cannot_be_made_are_refused_before_anything_is_published(tmp_path):
+    client = client_of(tmp_path, KAIPIAO_BROKER_URL="redis://127.0.0.1:1/0")
+    with pytest.raises(InputError, match="Did you mean 'jpeg'"):
+        client.submit([b"{}"], JobOptions(outputs=("jpg",)))
+    with pytest.raises(InputError, match="g4 has bilevel"):
+        client.submit([b"{}"], JobOptions(outputs=("png", "g4"), mode="grey"))
+
+
+def test_level_and_mode_stand_in_the_job(tmp_path):
+    job = client_of(tmp_path)._job(b"{}", JobOptions(outputs=("tiff",), level="small", mode="rgb"))
+    assert (job.outputs, job.level, job.mode) == (("tiff",), "small", "rgb")
+
+
 def test_unreadable_and_oversized_documents_are_all_named_and_none_is_submitted(tmp_path):
     missing = tmp_path / "missing.json"
     client = client_of(tmp_path, KAIPIAO_BROKER_URL="redis://127.0.0.1:1/0")

@@ -1,5 +1,6 @@
 """Settings: what is read, what is refused, and that the safe Celery settings follow from them."""
 
+import os
 import pickle
 from pathlib import Path
 
@@ -86,7 +87,6 @@ def test_every_setting_that_keeps_jobs_is_on(app):
     wanted = {
         "task_acks_late": True,
         "task_reject_on_worker_lost": True,
-        "task_retry_on_worker_lost": True,
         "worker_prefetch_multiplier": 1,
         "worker_pool_start_method": "spawn",
         "worker_proc_alive_timeout": 60.0,
@@ -104,24 +104,38 @@ def test_every_setting_that_keeps_jobs_is_on(app):
     assert app.conf.broker_url == "redis+socket:///srv/kaipiao/broker/broker.sock"
 
 
-def test_tasks_have_finite_retries_and_keep_their_messages(app):
+def test_tasks_keep_their_messages(app):
     for name in ("kaipiao.render_chunk", "kaipiao.render_job"):
         task = app.tasks[name]
-        assert (task.max_retries, task.default_retry_delay) == (2, 1)
         assert task.acks_late
         assert task.reject_on_worker_lost
+        # Losses are counted by the ledger; Celery retries only what could not begin.
+        assert task.max_retries is None
 
 
 def test_applications_in_one_process_keep_their_own_limits(app):
-    other = create_app(settings(time_limit_s="3", lost_retries="7"))
+    other = create_app(settings(time_limit_s="3"))
     try:
-        limits = [
-            (each.tasks["kaipiao.render_chunk"].time_limit, each.tasks["kaipiao.render_chunk"].max_retries)
-            for each in (app, other)
-        ]
+        limits = [each.tasks["kaipiao.render_chunk"].time_limit for each in (app, other)]
     finally:
         other.close()
-    assert limits == [(50.0, 2), (3.0, 7)]
+    assert limits == [50.0, 3.0]
+
+
+def test_the_ledger_lives_beside_the_queues_unless_another_is_named():
+    assert settings(broker_url="redis://h/1").effective_ledger == "redis://h/1"
+    assert settings(home="/srv/k").effective_ledger == "redis+socket:///srv/k/broker/broker.sock"
+    named = settings(broker_url="amqp://h", ledger="postgresql://h/db")
+    assert named.effective_ledger == "postgresql://h/db"
+    assert "postgresql" not in repr(named)
+    with pytest.raises(ConfigError, match="Set KAIPIAO_LEDGER to"):
+        settings(broker_url="amqp://h")
+
+
+def test_a_sweep_judges_by_the_settings():
+    rules = settings(lost_retries="4", lease_s="7.5", stale_s="9").sweep_rules
+    assert (rules.max_losses, rules.lease_ms, rules.stale_ms) == (4, 7500, 9000)
+    assert str(os.getpid()) in rules.holder
 
 
 def test_the_application_travels_to_spawned_processes_as_settings(app):

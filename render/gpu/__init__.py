@@ -1,0 +1,1 @@
+"""What a device and its host agree on: the kernels, their arguments, and how they are launched."""

@@ -1,0 +1,1 @@
+"""Inner loops of cryptography, in Python that Numba compiles."""

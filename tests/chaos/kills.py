@@ -1,0 +1,166 @@
+"""Workers that are killed, frozen and restarted while jobs flow: the pool's row, and bare Celery's beside it."""
+
+import random
+import time
+
+from tests.chaos.processes import Stage, bare_environment
+from tests.chaos.run import BareRun, PoolRun
+
+_BATCH = 100
+
+
+def worker_kills(context):
+    """SIGKILL the whole worker, its children only, or a worker frozen while it fetches, as jobs flow."""
+    kills, jobs = context.scale(52, 6), context.scale(10_400, 600)
+    with Stage() as stage:
+        server = stage.redis(context.folder / "redis")
+        run = PoolRun(context.folder / "pool", server.url, tell=context.tell)
+        workers = [stage.worker(run.pool, f"worker-{place}") for place in range(2)]
+        _kill_while_jobs_flow(context, run, workers, kills, jobs)
+        run.await_all(context.patience_s)
+        yield run.figures("worker kills")
+
+
+def bare_worker_kills(context):
+    """The same kinds of kills on bare Celery, with its defaults and with every safe setting."""
+    kills, jobs = context.scale(12, 4), context.scale(2_500, 400)
+    for is_careful in (False, True):
+        with Stage() as stage:
+            folder = context.folder / f"bare-{is_careful}"
+            server = stage.redis(folder / "redis")
+            run = BareRun(bare_environment(folder, server.url, is_careful=is_careful), is_careful=is_careful)
+            workers = [stage.bare_worker(run.environment, folder, f"worker-{place}") for place in range(2)]
+            _kill_while_jobs_flow(context, run, workers, kills, jobs)
+            run.await_all()
+            yield run.figures("worker kills")
+
+
+def _kill_while_jobs_flow(context, run, workers, kills, jobs):
+    chance = random.Random(context.seed)
+    per_kill = jobs // kills
+    for kill in range(kills):
+        first = kill * per_kill
+        for start in range(first, first + per_kill, _BATCH):
+            run.submit(range(start, min(start + _BATCH, first + per_kill)))
+        # Until work was done since, there is nothing to hurt.
+        _await_progress(run, chance.uniform(0.02, 0.4))
+        _hurt(run, workers[kill % len(workers)], ("tree", "children", "frozen")[kill % 3])
+        context.tell(f"{kill + 1} of {kills} kills, {run.n_ended():,} of {jobs:,} jobs ended")
+
+
+def _await_progress(run, more_s, timeout_s=30.0):
+    before, deadline = run.n_ended(), time.monotonic() + timeout_s
+    while run.n_ended() == before and time.monotonic() < deadline:
+        time.sleep(0.02)
+    time.sleep(more_s)
+
+
+def _hurt(run, worker, way):
+    family = [worker.pid, *worker.children()]
+    if way == "children":
+        worker.kill_children()
+        run.note_kill("kill.children", family[1:])
+        return
+    numbers = range(1_000_000 + len(run.submitted), 1_000_000 + len(run.submitted) + (3 if way == "frozen" else 0))
+    if way == "frozen":
+        worker.freeze()
+        run.submit(numbers)
+        # Redis hands the messages to the frozen reader, whose kernel takes them in.
+        time.sleep(0.3)
+    worker.kill()
+    run.note_kill(f"kill.{way}", family, numbers)
+    worker.start()
+
+
+def fetch_gap(context):
+    """Freeze an idle worker inside its blocking fetch, submit one job at a time, kill it: the job is in no queue."""
+    times = context.scale(5, 2)
+    with Stage() as stage:
+        server = stage.redis(context.folder / "redis")
+        run = PoolRun(context.folder / "pool", server.url, tell=context.tell)
+        worker = stage.worker(run.pool, "worker")
+        _kill_in_the_gap(run, worker, times)
+        run.await_all(context.patience_s)
+        yield run.figures("fetch gap")
+    for is_careful in (False, True):
+        with Stage() as stage:
+            folder = context.folder / f"bare-{is_careful}"
+            server = stage.redis(folder / "redis")
+            bare = BareRun(bare_environment(folder, server.url, is_careful=is_careful), is_careful=is_careful)
+            worker = stage.bare_worker(bare.environment, folder, "worker")
+            _kill_in_the_gap(bare, worker, times)
+            bare.await_all()
+            yield bare.figures("fetch gap")
+
+
+def _kill_in_the_gap(run, worker, times):
+    # One job through the worker first: it then waits in its fetch.
+    for attempt in range(times):
+        run.submit([2 * attempt])
+        _await_progress(run, 1.5)
+        worker.freeze()
+        run.submit([2 * attempt + 1])
+        time.sleep(0.5)
+        family = [worker.pid, *worker.children()]
+        worker.kill()
+        run.note_kill("kill.in_fetch", family, [2 * attempt + 1])
+        worker.start()
+
+
+def rolling_restarts(context):
+    """SIGTERM one of two workers after the other, twenty times, while jobs flow."""
+    restarts, jobs = context.scale(20, 3), context.scale(2_000, 300)
+    with Stage() as stage:
+        server = stage.redis(context.folder / "redis")
+        run = PoolRun(context.folder / "pool", server.url, tell=context.tell)
+        workers = [stage.worker(run.pool, f"worker-{place}") for place in range(2)]
+        for restart in range(restarts):
+            run.submit(range(restart * jobs // restarts, (restart + 1) * jobs // restarts))
+            _await_progress(run, 0.05)
+            worker = workers[restart % 2]
+            run.count("sigterm.warm" if worker.terminate() else "sigterm.cold")
+            worker.start()
+            context.tell(f"{restart + 1} of {restarts} restarts, {run.n_ended():,} of {jobs:,} jobs ended")
+        run.await_all(context.patience_s)
+        yield run.figures("rolling restarts")
+
+
+def poison(context):
+    """Invoices that kill their process, their whole worker, hang, or exhaust memory, among a thousand good ones."""
+    good = context.scale(1_000, 60)
+    with Stage() as stage:
+        server = stage.redis(context.folder / "redis")
+        run = PoolRun(context.folder / "pool", server.url, tell=context.tell, time_limit_s=2)
+        workers = [stage.worker(run.pool, f"worker-{place}") for place in range(2)]
+        run.submit(range(good // 2))
+        for place, act in enumerate(("kill", "kill-worker", "hang", "memory")):
+            run.submit([10_000 + place], act=act)
+        run.submit(range(good // 2, good))
+        deadline = time.monotonic() + context.patience_s
+        while run.n_ended() < good + 4 and time.monotonic() < deadline:
+            # A worker whose invoice killed it is started again, as a service manager would.
+            for worker in workers:
+                if not worker.is_alive:
+                    run.count("worker.died")
+                    worker.start()
+            time.sleep(0.2)
+        row = run.figures("poison jobs", notes="4 poison jobs")
+        if row.failed != 4 or row.committed != good:
+            row.notes += f"; expected 4 failed and {good} committed"
+            row.lost = max(row.lost, 1)
+        yield row
+
+
+def skewed_clocks(context):
+    """One worker's clock ten minutes ahead, the other's ten behind (libfaketime), with kills."""
+    kills = context.scale(6, 2)
+    with Stage() as stage:
+        server = stage.redis(context.folder / "redis")
+        run = PoolRun(context.folder / "pool", server.url, tell=context.tell)
+        workers = [
+            stage.worker(run.pool, f"worker-{shift}", prefix=("faketime", "-m", "-f", shift))
+            for shift in ("+10m", "-10m")
+        ]
+        _kill_while_jobs_flow(context, run, workers, kills, kills * 40)
+        run.await_all(context.patience_s)
+        yield run.figures("clock skew ±10 min")

@@ -1,0 +1,1 @@
+"""The self-test of the GPU path: every kernel and encoder tried on the device of this machine, with a report."""
