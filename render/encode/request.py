@@ -39,7 +39,7 @@ def page_faults(pixels: PagePixels, max_side: int, max_dpi: int) -> list[Fault]:
     if max(shape) > max_side:
         message = f"{shape[1]} × {shape[0]} pixels exceed the {max_side:,} of the format."
         faults.append(Fault("pixels", "encode.page_size", message, "Choose a lower resolution or another format."))
-    if int(pixels.index.max()) >= n_colours:
+    if pixels.has_strays():
         faults.append(Fault("pixels", "encode.index_range", "an index is outside the palette.", "Extend the palette."))
     if not 1 <= pixels.dpi <= max_dpi:
         message = f"{pixels.dpi} dpi cannot be stated."

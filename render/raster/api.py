@@ -62,6 +62,7 @@ class Rasterizer:
         self._buffers = PageBuffers()
         self._lock = threading.Lock()
         self._grounds: OrderedDict[_GroundKey, Ground] = OrderedDict()
+        self._base_inks: dict[str | None, frozenset[Ink]] = {}
 
     def rasterize(self, display: DisplayList) -> Iterator[PagePixels]:
         """Return the pages of a batch in order, each drawn when it is asked for.
@@ -95,15 +96,17 @@ class Rasterizer:
             if ground is None:
                 layers = [*self._base_layer(_base_of(display, page)), Layer(display, placement, found, page)]
                 whole = self._compile(layers, sizes[page], (BLACK,))
-                yield PagePixels(whole.index, whole.palette.rgb, self.dpi)
+                yield PagePixels(whole.index, whole.palette.rgb, self.dpi, is_checked=True)
                 continue
-            pixels = self._buffers.take(ground.index.shape)
-            self._compose(pixels, ground.index, *stamps.on_page(page))
-            shown = pixels.view()
-            shown.flags.writeable = False
-            del pixels
-            yield PagePixels(shown, ground.palette.rgb, self.dpi)
-            del shown
+            yield self._compose_page(ground, stamps, page)
+
+    def _compose_page(self, ground: Ground, stamps: Stamps, page: int) -> PagePixels:
+        pixels, stale = self._buffers.take_on(ground.index)
+        self._compose(pixels, ground.index, *stamps.on_page(page), stale=stale)
+        shown = pixels.view()
+        # Whoever wrote here would write into later pages.
+        shown.flags.writeable = False
+        return PagePixels(shown, ground.palette.rgb, self.dpi, is_checked=True)
 
     def _page_sizes(self, display: DisplayList) -> list[tuple[int, int]]:
         sizes = [
@@ -133,15 +136,19 @@ class Rasterizer:
 
     def _ground(self, base: str | None, size: tuple[int, int], page_inks: frozenset[Ink]) -> Ground:
         """Return the compiled background for pages of these inks, from the cache if it is there."""
-        base_inks = frozenset() if base is None else _text_inks(self._base(base))
-        key = _GroundKey(base, size, tuple(sorted(page_inks | base_inks | {BLACK})))
         with self._lock:
+            key = _GroundKey(base, size, tuple(sorted(page_inks | self._inks_of_base(base) | {BLACK})))
             if key not in self._grounds:
                 self._grounds[key] = self._compile(self._base_layer(base), size, key.inks)
                 while len(self._grounds) > 1 and sum(g.nbytes for g in self._grounds.values()) > MAX_GROUND_BYTES:
                     self._grounds.popitem(last=False)
             self._grounds.move_to_end(key)
             return self._grounds[key]
+
+    def _inks_of_base(self, base: str | None) -> frozenset[Ink]:
+        if base not in self._base_inks:
+            self._base_inks[base] = frozenset() if base is None else _text_inks(self._base(base))
+        return self._base_inks[base]
 
     def _base_layer(self, base: str | None) -> list[Layer]:
         """Return a background as layers, none or one."""

@@ -132,11 +132,8 @@ class Atlas:
                 self._empty()
             tone_row = np.array([self._tone(tone) for tone in tones], np.int64)
             keys = self._glyph_keys(glyphs)
-            missing = np.unique(keys[~self._known(keys)])
-            if len(missing):
-                self._draw(missing)
+            glyph_slot = self._slots_of(keys)
             shape_slot = np.array([self._shape(shape) for shape in shapes], np.int64)
-            glyph_slot = self._slots[np.searchsorted(self._keys, keys)]
             return Found(self._snapshot(), glyph_slot, shape_slot, tone_row)
 
     def _empty(self) -> None:
@@ -150,22 +147,31 @@ class Atlas:
         self._coverage = np.zeros(_FIRST_CAPACITY, np.uint8)
         self._toned = np.zeros((0, _FIRST_CAPACITY), np.uint8)
         self._used = 0
+        self._seen: Cells | None = None
 
     def _glyph_keys(self, glyphs: Glyphs) -> NDArray[np.int64]:
         """Return style, glyph and phase of each glyph as one int64, with a style for each new face, size and scale."""
         packed = (glyphs.run_font << (_SCALE_BITS + _SIZE_BITS)) | (glyphs.run_size << _SCALE_BITS) | glyphs.run_xscale
-        distinct, which = np.unique(packed, return_inverse=True)
         look = (1 << (_SCALE_BITS + _SIZE_BITS)) - 1
-        names = [(glyphs.fonts[one >> (_SCALE_BITS + _SIZE_BITS)], one & look) for one in distinct.tolist()]
-        styles = np.array([self._styles.setdefault(name, len(self._styles)) for name in names], np.int64)
-        run_key = styles[which] << (_GLYPH_BITS + _PHASE_BITS)
+        runs = packed.tolist()
+        style_of = dict.fromkeys(runs, 0)
+        for one in style_of:
+            name = glyphs.fonts[one >> (_SCALE_BITS + _SIZE_BITS)], one & look
+            style_of[one] = self._styles.setdefault(name, len(self._styles)) << (_GLYPH_BITS + _PHASE_BITS)
+        run_key = np.array([style_of[one] for one in runs], np.int64)
         return run_key[glyphs.run_of] | (glyphs.glyph_id.astype(np.int64) << _PHASE_BITS) | glyphs.phase
 
-    def _known(self, keys: NDArray[np.int64]) -> NDArray[np.bool_]:
-        if not len(self._keys):
-            return np.zeros(len(keys), bool)
-        place = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
-        return np.asarray(self._keys[place] == keys)
+    def _slots_of(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the slots of keys, having drawn those that are new."""
+        if len(self._keys):
+            place = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
+            is_new = self._keys[place] != keys
+            if not is_new.any():
+                return self._slots[place]
+            self._draw(np.unique(keys[is_new]))
+        elif len(keys):
+            self._draw(np.unique(keys))
+        return self._slots[np.searchsorted(self._keys, keys)]
 
     def _draw(self, keys: NDArray[np.int64]) -> None:
         styles = list(self._styles)
@@ -223,8 +229,12 @@ class Atlas:
 
     def _snapshot(self) -> Cells:
         new = self._metrics[self._table.shape[1] :]
-        if new:
-            self._table = np.concatenate([self._table, np.array(new, np.int64).T], axis=1)
-        start, *rest = self._table
-        pitch, rows, left, top = (np.ascontiguousarray(row, np.int32) for row in rest)
-        return Cells(self._coverage, self._toned, np.ascontiguousarray(start), pitch, rows, left, top)
+        seen = self._seen
+        if seen is None or new or seen.coverage is not self._coverage or seen.toned is not self._toned:
+            if new:
+                self._table = np.concatenate([self._table, np.array(new, np.int64).T], axis=1)
+            start, *rest = self._table
+            pitch, rows, left, top = (np.ascontiguousarray(row, np.int32) for row in rest)
+            seen = Cells(self._coverage, self._toned, np.ascontiguousarray(start), pitch, rows, left, top)
+            self._seen = seen
+        return seen

@@ -1,7 +1,8 @@
 """Page buffers that are used again once nobody holds them.
 
 Fresh memory for a page costs more than painting it (the system must clear and map every 4 KiB), so a buffer whose
-page was dropped is handed out again.
+page was dropped is handed out again, best to a page on the same ground: then only the rows that the last page touched
+have to be brought back.
 """
 
 from __future__ import annotations
@@ -9,14 +10,30 @@ from __future__ import annotations
 import sys
 import threading
 from collections import OrderedDict
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-_PER_SHAPE = 2
+U1 = NDArray[np.uint8]
+
+MAX_HELD_BYTES = 64 << 20
+_PER_SHAPE = 8
 _SHAPES = 4
-# A buffer nobody holds is known to its list, to the loop variable and to getrefcount's own argument.
-_IDLE = 3
+# Pixels nobody holds are known to their buffer and to getrefcount's own argument.
+_IDLE = 2
+
+
+@dataclass(slots=True, eq=False)
+class _Buffer:
+    """Pixels, and what they equal but in the rows that are stale; None stands for nothing."""
+
+    pixels: U1
+    ground: U1 | None = None
+    stale: U1 = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.stale = np.ones(len(self.pixels), np.uint8)
 
 
 class PageBuffers:
@@ -24,22 +41,50 @@ class PageBuffers:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._held: OrderedDict[tuple[int, int], list[NDArray[np.uint8]]] = OrderedDict()
+        self._held: OrderedDict[tuple[int, int], list[_Buffer]] = OrderedDict()
 
-    def take(self, shape: tuple[int, int]) -> NDArray[np.uint8]:
+    def take(self, shape: tuple[int, int]) -> U1:
         """Return uint8[shape] with arbitrary content, which no one else holds.
 
         It counts as held as long as it, or any array or memoryview made from it, is alive.
         """
         with self._lock:
-            held = self._held.setdefault(shape, [])
-            self._held.move_to_end(shape)
-            if len(self._held) > _SHAPES:
-                self._held.popitem(last=False)
-            for buffer in held:
-                if sys.getrefcount(buffer) == _IDLE:
-                    return buffer
-            fresh = np.empty(shape, np.uint8)
-            if len(held) < _PER_SHAPE:
-                held.append(fresh)
-            return fresh
+            return self._idle(shape, None).pixels
+
+    def take_on(self, ground: U1) -> tuple[U1, U1]:
+        """Return pixels as :meth:`take` does, and uint8[H]: 0 for each row that equals that of a ground.
+
+        Whoever changes rows writes 1 there, in the same array, before letting the pixels go, and nobody later.
+
+        Args:
+            ground: uint8[H, W] that never changes.
+        """
+        with self._lock:
+            buffer = self._idle(ground.shape, ground)
+            if buffer.ground is not ground:
+                buffer.stale[:] = 1
+                buffer.ground = ground
+            return buffer.pixels, buffer.stale
+
+    def _idle(self, shape: tuple[int, ...], ground: U1 | None) -> _Buffer:
+        """Return a buffer that nobody holds, of that ground if there is one."""
+        height, width = shape
+        held = self._held.setdefault((height, width), [])
+        self._held.move_to_end((height, width))
+        if len(self._held) > _SHAPES:
+            self._held.popitem(last=False)
+        idle = [buffer for buffer in held if sys.getrefcount(buffer.pixels) == _IDLE]
+        for buffer in idle:
+            if buffer.ground is ground:
+                return buffer
+        is_room = len(held) < _PER_SHAPE and self._held_bytes() + height * width <= MAX_HELD_BYTES
+        if idle and (ground is None or not is_room):
+            idle[0].ground = None
+            return idle[0]
+        fresh = _Buffer(np.empty((height, width), np.uint8))
+        if is_room or not held:
+            held.append(fresh)
+        return fresh
+
+    def _held_bytes(self) -> int:
+        return sum(buffer.pixels.nbytes for held in self._held.values() for buffer in held)

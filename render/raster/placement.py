@@ -55,7 +55,9 @@ def place(display: DisplayList, dpi: int) -> Placement:
     shapes, shape_origin, shape_item = _place_shapes(display, dpi)
     rect_px, rect_item = _place_rects(display, item_page, dpi)
     image_item = _items(display, Kind.IMAGE)
-    image_box = display.image_box_um[display.item_ref[image_item]]
+    image_px = np.zeros((0, 4), np.int32)
+    if len(image_item):
+        image_px = round_edges(display.image_box_um[display.item_ref[image_item]], dpi)
     glyphs, glyph_item, glyph_x, glyph_y = _place_glyphs(display, dpi)
     return Placement(
         item_page=item_page,
@@ -69,7 +71,7 @@ def place(display: DisplayList, dpi: int) -> Placement:
         shape_y=shape_origin[:, 1],
         rect_px=rect_px,
         rect_item=rect_item,
-        image_px=round_edges(image_box, dpi),
+        image_px=image_px,
         image_item=image_item,
     )
 
@@ -103,11 +105,14 @@ def _place_glyphs(display: DisplayList, dpi: int) -> tuple[Glyphs, I8, I8, I8]:
 
 def _place_shapes(display: DisplayList, dpi: int) -> tuple[tuple[Shape, ...], I8, I8]:
     """Return paths and slanting lines as shapes near the origin, their origins' pixels, and their items."""
-    shapes, origins, items = [], [], []
     kinds = display.item_kind
+    drawn = np.flatnonzero((kinds == Kind.PATH) | (kinds == Kind.LINE)).tolist()
+    if not drawn:
+        return (), np.zeros((0, 2), np.int64), np.zeros(0, np.int64)
+    shapes, origins, items = [], [], []
     line = display.line_um
     slanting = (line[:, 0] != line[:, 2]) & (line[:, 1] != line[:, 3])
-    for item in np.flatnonzero((kinds == Kind.PATH) | (kinds == Kind.LINE)).tolist():
+    for item in drawn:
         ref = int(display.item_ref[item])
         if kinds[item] == Kind.PATH:
             verbs = display.path_verb[display.path_verb_off[ref] : display.path_verb_off[ref + 1]]
@@ -136,12 +141,15 @@ def _place_rects(display: DisplayList, item_page: I8, dpi: int) -> tuple[NDArray
     offsets = display.rectset_off.astype(np.int64)
     lengths = offsets[sets + 1] - offsets[sets]
     source = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths - offsets[sets], lengths)
-    rects = round_edges(display.rect_um[source], dpi)
+    rects, rect_items = round_edges(display.rect_um[source], dpi), np.repeat(set_items, lengths)
     line_items = _items(display, Kind.LINE)
+    # Most pages of a batch have no lines of their own, and what follows costs as much as all the rest of such a page.
+    if not len(line_items):
+        return rects, rect_items
     refs = display.item_ref[line_items]
     same_ink = item_page[line_items] * len(display.paint_rgba) + display.item_paint[line_items]
     lines, is_straight = snap_lines(display.line_um[refs], display.line_width_um[refs], same_ink, dpi)
     joined = np.concatenate([rects, lines[is_straight]])
-    items = np.concatenate([np.repeat(set_items, lengths), line_items[is_straight]])
+    items = np.concatenate([rect_items, line_items[is_straight]])
     order = np.argsort(items, kind="stable")
     return np.ascontiguousarray(joined[order]), items[order]

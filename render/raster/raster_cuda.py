@@ -74,12 +74,8 @@ class BatchRasterizer(Rasterizer):
             layer = Layer(batch.display, batch.placement, batch.found, page)
             layers = [*self._base_layer(_base_of(batch.display, page)), layer]
             whole = self._compile(layers, batch.sizes[page], (BLACK,))
-            return PagePixels(whole.index, whole.palette.rgb, self.dpi)
-        pixels = self._buffers.take(ground.index.shape)
-        self._compose(pixels, ground.index, *batch.stamps.on_page(page))
-        pixels = pixels.view()
-        pixels.flags.writeable = False
-        return PagePixels(pixels, ground.palette.rgb, self.dpi)
+            return PagePixels(whole.index, whole.palette.rgb, self.dpi, is_checked=True)
+        return self._compose_page(ground, batch.stamps, page)
 
 
 class CudaRasterizer(BatchRasterizer):

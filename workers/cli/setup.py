@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -35,7 +36,8 @@ def setup(*, yes: Yes = False, dry_run: DryRun = False, dev: Dev = False) -> Non
     """Bring what pip cannot: fonts, FFmpeg and a test signing identity; what is there is left as it is.
 
     Packages are installed by apt-get, as root or by a sudo that asks for no password; with neither, the command to run
-    is printed. Exit status: 0 = all that is required is there, 1 = it is not.
+    is printed. In the end one made-up invoice is rendered: the first time on a machine that compiles the inner loops,
+    which the first real invoice need not wait for then. Exit status: 0 = all that is required is there, 1 = it is not.
     """
     from render.config import RenderSettings, home_folder
     from render.sign.keys import IdentityPaths, set_up_test_identity
@@ -49,6 +51,8 @@ def setup(*, yes: Yes = False, dry_run: DryRun = False, dev: Dev = False) -> Non
     commands = install_commands([need.package for need in unmet]) if unmet else []
     if not unmet and not wants_identity:
         console().print("Everything is set up: nothing to do.")
+        if not dry_run:
+            _try_out()
         return
     _announce(unmet, commands, rights, paths if wants_identity else None)
     if dry_run:
@@ -63,6 +67,7 @@ def setup(*, yes: Yes = False, dry_run: DryRun = False, dev: Dev = False) -> Non
             run_all(commands, rights, run_command)
         console().print(f"Installed {', '.join(need.package for need in unmet)}.")
     _conclude(find_unmet(unmet, os.environ))
+    _try_out()
 
 
 def _is_complete(paths: IdentityPaths) -> bool:
@@ -97,3 +102,13 @@ def _conclude(unmet: Sequence[Need]) -> None:
     if unmet:
         error_console().print(f"Left out, as nothing requires it: {', '.join(need.package for need in unmet)}.")
     console().print("Set up. `kaipiao doctor` says what is there.")
+
+
+def _try_out() -> None:
+    """Render a made-up invoice, which compiles what is not compiled yet."""
+    from workers.selftest.first_page import render_first_page
+
+    begun = time.perf_counter()
+    with error_console().status("rendering one made-up invoice; the first time on a machine compiles the inner loops"):
+        render_first_page(os.environ)
+    console().print(f"Rendered one made-up invoice: it took {time.perf_counter() - begun:.1f} s.")

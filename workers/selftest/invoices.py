@@ -52,7 +52,7 @@ def sample_pages(template: Template, count: int) -> DisplayList:
     Raises:
         OutputInvalid: one of them could not be laid out: our defect.
     """
-    invoices = [_invoice(number) for number in range(count)]
+    invoices = [made_up_invoice(number) for number in range(count)]
     display, errors = layout_batch(invoices, template)
     failed: Sequence[Exception] = [error for error in errors if error is not None]
     if display is None or failed:
@@ -60,7 +60,8 @@ def sample_pages(template: Template, count: int) -> DisplayList:
     return display
 
 
-def _invoice(number: int) -> Invoice:
+def made_up_invoice(number: int) -> Invoice:
+    """Return the invoice of a number, 0 and up: one to four lines, some with a remark."""
     lines = tuple(_line(number, place) for place in range(1 + number % _MOST_LINES))
     amount, tax = sum((line.amount for line in lines), Decimal(0)), sum((line.tax for line in lines), Decimal(0))
     total, issued = amount + tax, _FIRST_DAY + timedelta(days=number % 300)

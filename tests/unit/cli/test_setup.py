@@ -5,9 +5,11 @@ import stat
 
 import pytest
 
+from render.errors import ConfigError
 from render.sign.keys import IdentityPaths, load_identity
 from workers.cli import packages, setup
 from workers.cli.packages import DEVELOPER_NEEDS, NEEDS, InstallFailed, Need, Rights
+from workers.selftest import first_page
 
 FONT = next(need for need in NEEDS if need.font_role == "kai")
 REDIS = next(need for need in DEVELOPER_NEEDS if need.package == "redis-server")
@@ -22,6 +24,7 @@ def machine(monkeypatch, tmp_path):
         rights = Rights(())
         ran = ()
         succeeds = True
+        first_pages = 0
         home = tmp_path / "home"
 
         def find_unmet(self, needs, values):
@@ -34,11 +37,15 @@ def machine(monkeypatch, tmp_path):
             if "install" in command:
                 self.unmet = tuple(need for need in self.unmet if need.package not in command)
 
+        def render_first_page(self, values):
+            self.first_pages += 1
+
     here = Machine()
     monkeypatch.setenv("KAIPIAO_HOME", str(here.home))
     monkeypatch.setattr(setup, "find_unmet", here.find_unmet)
     monkeypatch.setattr(setup, "find_rights", lambda: here.rights)
     monkeypatch.setattr(setup, "run_command", here.run)
+    monkeypatch.setattr(first_page, "render_first_page", here.render_first_page)
     return here
 
 
@@ -48,7 +55,7 @@ def test_a_dry_run_says_all_and_does_nothing(kaipiao, machine):
     assert "fonts-lxgw-wenkai" in ended.out
     assert "apt-get update" in ended.out
     assert "test-identity/key.pem" in ended.out
-    assert (machine.ran, machine.home.exists()) == ((), False)
+    assert (machine.ran, machine.home.exists(), machine.first_pages) == ((), False, 0)
 
 
 def test_setup_installs_and_makes_an_identity_that_works(kaipiao, machine):
@@ -71,6 +78,7 @@ def test_a_second_run_does_nothing(kaipiao, machine):
     machine.ran = ()
     assert "nothing to do" in kaipiao("setup", "--yes").out
     assert machine.ran == ()
+    assert machine.first_pages == 2
     assert IdentityPaths.test_identity(machine.home).key.read_bytes() == key
 
 
@@ -91,7 +99,7 @@ def test_without_root_the_command_is_printed_and_what_is_required_decides(kaipia
     assert "Please run as root:" in ended.out
     assert "apt-get install -y --no-install-recommends fonts-lxgw-wenkai" in ended.out
     assert "Still missing: fonts-lxgw-wenkai" in ended.err
-    assert machine.ran == ()
+    assert (machine.ran, machine.first_pages) == ((), 0)
 
 
 def test_without_root_programs_of_tests_are_left_out(kaipiao, machine):
@@ -188,3 +196,11 @@ def test_root_needs_no_sudo_and_others_need_one_without_a_password(tmp_path, mon
     assert packages.find_rights() == Rights(None)
     sudo.write_text("#!/bin/sh\nexit 0\n")
     assert packages.find_rights() == Rights((str(sudo), "-n"))
+
+
+@pytest.mark.fonts
+def test_the_first_page_is_rendered_by_what_the_settings_name(monkeypatch, tmp_path):
+    first_page.render_first_page(os.environ)
+    monkeypatch.setenv("KAIPIAO_FONT_KAI", str(tmp_path / "none.ttf"))
+    with pytest.raises(ConfigError, match=r"none\.ttf"):
+        first_page.render_first_page(os.environ)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from render.errors import BackendUnavailable
-from render.raster.cpu import load_compositor
-from render.raster.kernels.compose_page import CELL_ALIGN, compose_page_numpy, compose_page_scalar
+from render.raster.cpu import ComposePage, load_compositor
+from render.raster.kernels.compose_page import CELL_ALIGN, compose_page_numpy, compose_rows_scalar
 
 COMPILED, COMPILED_NAME = load_compositor()
 
@@ -44,7 +44,28 @@ def test_compiled_kernel_and_numpy_twin_leave_the_same_bytes(seed):
 @pytest.mark.filterwarnings("ignore:overflow encountered:RuntimeWarning")
 def test_scalar_source_means_the_same_as_python():
     case = random_case(99, height=12, width=20, stamps=8, rects=4)
-    assert np.array_equal(run(compose_page_scalar, case), run(compose_page_numpy, case))
+    assert np.array_equal(run(ComposePage(compose_rows_scalar), case), run(compose_page_numpy, case))
+
+
+@pytest.mark.parametrize("backend", ["numba", "numpy"])
+def test_only_stale_rows_are_brought_back_and_those_touched_become_stale(backend):
+    compose, name = load_compositor(backend)
+    assert name == backend
+    first = random_case(3)
+    ground = first[0]
+    page, stale = np.full(ground.shape, 77, np.uint8), np.ones(len(ground), np.uint8)
+    for seed in range(3, 30):
+        case = (ground, *random_case(seed, stamps=seed % 5, rects=seed % 3)[1:])
+        compose(page, *case, stale=stale)
+        assert np.array_equal(page, run(compose_page_numpy, case))
+        changed = (page != ground).any(axis=1)
+        assert not (changed & (stale == 0)).any()
+    compose(page, *(ground, *random_case(0, stamps=0, rects=0)[1:]), stale=stale)
+    assert np.array_equal(page, ground)
+    assert not stale.any()
+    page[7] = 99
+    compose(page, *(ground, *random_case(0, stamps=0, rects=0)[1:]), stale=stale)
+    assert (page[7] == 99).all()
 
 
 @pytest.mark.parametrize("compose", [COMPILED, compose_page_numpy], ids=["compiled", "numpy"])

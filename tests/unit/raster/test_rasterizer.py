@@ -163,6 +163,32 @@ def test_pages_kept_by_the_caller_are_not_overwritten(shapes, form):
         kept[0].index[0, 0] = 1
 
 
+def test_buffers_used_again_leave_no_trace_of_earlier_pages(shapes, form):
+    other = raster_samples.page(shapes, lambda b: b.rects([0, 0, 900, 900], paint=b.paint(200, 0, 0), tag="x"))
+    known, rng = raster_samples.resources(shapes, [form, other]), np.random.default_rng(5)
+
+    def document(base, shift):
+        return raster_samples.page(shapes, lambda b: raster_samples.values(b, shift), base=base)
+
+    kinds = [(base, shift) for base in (form.digest, other.digest, None) for shift in (-900, 0, 37, 1_500, 9_000)]
+    expected = {kind: next(Rasterizer(known, 254, backend="numpy").rasterize(document(*kind))) for kind in kinds}
+    shared, kept = Rasterizer(known, 254), []
+    for _ in range(60):
+        batch = [kinds[number] for number in rng.integers(0, len(kinds), rng.integers(1, 6))]
+        for kind, page in zip(batch, shared.rasterize(concat([document(*kind) for kind in batch])), strict=True):
+            assert np.array_equal(page.index, expected[kind].index)
+            if rng.random() < 0.3:
+                kept.append((kind, page))
+        kept = [pair for pair in kept if rng.random() < 0.7]
+        assert all(np.array_equal(page.index, expected[kind].index) for kind, page in kept)
+
+
+def test_pages_vouch_for_their_indices_and_are_right(draw, form):
+    for pixels in (draw(raster_samples.values, base=form), draw(raster_samples.form)):
+        assert pixels.is_checked
+        assert int(pixels.index.max()) < len(pixels.palette)
+
+
 def test_threads_share_a_rasterizer(shapes, form):
     known = raster_samples.resources(shapes, [form])
     documents = [

@@ -1,0 +1,173 @@
+"""Deflate (RFC 1951) of rows that mostly repeat the row above: pages of text.
+
+A general matcher looks every byte up. Here 64 bytes at a time are compared with the bytes above and with the bytes to
+the left, and what follows is arithmetic on the bits: a byte repeats the row above, or its neighbour, or is written as
+it is. Blocks are short, since title, table and remarks differ in what is frequent.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from render.compiled import jitable
+from render.encode.kernels.byte_masks import WORD, lowest_bit, weigh
+from render.encode.kernels.deflate_block import ABOVE, LEFT, MAX_LENGTH, MIN_LENGTH, Whole, put_block, put_long
+from render.encode.kernels.huffman import put
+from render.encode.kernels.row_masks import ONES, classify, compare_above, compare_left
+
+U1 = NDArray[np.uint8]
+U2 = NDArray[np.uint16]
+U8 = NDArray[np.uint64]
+I8 = NDArray[np.int64]
+
+MIN_WIDTH, MAX_PITCH = 2 * WORD, 32768
+BLOCK_TOKENS = 25_000
+
+# What a token of each kind adds to its length.
+_ABOVE, _LEFT = ABOVE - MIN_LENGTH, LEFT - MIN_LENGTH
+_ADLER = 65521
+
+
+def scratch(height: int, width: int, lead: int) -> tuple[U8, U2, U8]:
+    """Return the last three arguments of :func:`deflate_rows` for rows of this shape."""
+    n_bytes = height * (width + lead)
+    return (
+        np.zeros((5, -(-(width + lead) // WORD) + 2), np.uint64),
+        np.empty(BLOCK_TOKENS + width + lead + n_bytes // 255 + 16, np.uint16),
+        # Room for the worst case, most of which is never touched, so the system never gives it.
+        np.empty(n_bytes // 4 + 512, np.uint64),
+    )
+
+
+@jitable
+def add_changes(data: U1, row: int, width: int, lead: int, same: U8, weights: I8, sums: I8) -> None:
+    """Bring a row's sum of bytes and its sum of bytes times columns from the row above to this row.
+
+    ``weights`` is int64[n]: of each word its sum << 32 | its sum weighted by the place in the word.
+    """
+    n_words = weights.size
+    for k in range(n_words):
+        if same[k + 1] == ONES:
+            continue
+        first = max(0, WORD * k - lead)
+        if 0 < k < n_words - 1:
+            weighed = np.int64(weigh(data, row + first))
+        else:
+            total, weighted = np.int64(0), np.int64(0)
+            for x in range(min(width, WORD * (k + 1) - lead) - first):
+                byte = np.int64(data[row + first + x])
+                total += byte
+                weighted += byte * x
+            weighed = total << 32 | weighted
+        total = (weighed >> 32) - (weights[k] >> 32)
+        sums[0] += total
+        sums[1] += (weighed & 0xFFFFFFFF) - (weights[k] & 0xFFFFFFFF) + total * first
+        weights[k] = weighed
+
+
+@jitable
+def put_row(
+    data: U1, place: int, base: int, pitch: int, lead: int, up: U8, run: U8, tokens: U2, token: tuple[int, int, Whole]
+) -> tuple[int, int, Whole]:
+    """Append the tokens that end in a row.
+
+    Args:
+        data: uint8[height * width].
+        place: of the row's first byte in ``data``.
+        base: of the row's first byte, or the ``lead`` byte before it, in the stream.
+        pitch: bytes of a row in the stream.
+        lead: 1 or 0.
+        up: mask of what is copied from above.
+        run: mask of what is copied from the left.
+        tokens: where to append.
+        token: the one that waits for its length: its number, where it began, and what to add its length to.
+
+    Returns:
+        The token that waits after the row.
+    """
+    n_tokens, start, value = token
+    n_words = up.size - 2
+    was_up, was_run = np.uint64(value == _ABOVE), np.uint64(value == _LEFT)
+    for k in range(n_words):
+        above, left = up[k + 1], run[k + 1]
+        starts = ~(above | left)
+        starts |= above & ~(above << np.uint64(1) | was_up) | left & ~(left << np.uint64(1) | was_run)
+        was_up, was_run = above >> np.uint64(63), left >> np.uint64(63)
+        if k == n_words - 1:
+            starts &= ONES >> np.uint64(WORD * n_words - pitch)
+        if k == 0 and starts & np.uint64(1):
+            starts &= starts - np.uint64(1)
+            if base:
+                n_tokens = put_long(tokens, n_tokens, value, base - start)
+                start, value = base, -1 if lead else np.int64(data[place]) - 1
+                value = _ABOVE if above & np.uint64(1) else _LEFT if left & np.uint64(1) else value
+        first, first_place = base + WORD * k, place + WORD * k - lead
+        while starts:
+            bit = lowest_bit(starts)
+            starts &= starts - np.uint64(1)
+            length = first + bit - start
+            if length > MAX_LENGTH:
+                n_tokens = put_long(tokens, n_tokens, value, length)
+            else:
+                tokens[n_tokens] = value + length
+                n_tokens += 1
+            start = first + bit
+            kind = above >> np.uint64(bit) & np.uint64(1) | (left >> np.uint64(bit) & np.uint64(1)) << np.uint64(1)
+            # Without a branch: what kind comes next cannot be foretold.
+            value = np.int64(data[np.uintp(first_place + bit)]) - 1
+            value = _ABOVE if kind == 1 else value
+            value = _LEFT if kind == 2 else value
+    return n_tokens, start, value
+
+
+def deflate_rows(data: U1, width: int, lead: int, masks: U8, tokens: U2, out: U8) -> Whole:
+    """Write rows as a zlib stream (RFC 1950); return its length in bytes.
+
+    Args:
+        data: uint8[height * width], rows one after another.
+        width: bytes in a row, MIN_WIDTH … MAX_PITCH - lead.
+        lead: 1 to put a byte 0 before each row (PNG's filter type), or 0.
+        masks: uint64[5, n + 2], zeros at first; with ``tokens`` and ``out`` from :func:`scratch`.
+        tokens: uint16[m].
+        out: uint64[l] to fill.
+    """
+    height, pitch, n_words = data.size // width, width + lead, masks.shape[1] - 2
+    same, above, change, left = masks[0], masks[1], masks[2], masks[3]
+    state, sums, weights = np.zeros(3, np.uint64), np.zeros(2, np.int64), np.zeros(n_words, np.int64)
+    put(out, state, np.uint64(0x0178), 16)
+    adler_a, adler_b = np.int64(1), np.int64(0)
+    first: Whole = -1 if lead else np.int64(data[0]) - 1
+    n_tokens, start, value = 0, 0, first
+    for word in range(same.size):
+        same[word] = 0
+    for y in range(height):
+        row, base, is_last = y * width, y * pitch, y == height - 1
+        is_repeat = y > 0 and compare_above(data, row, width, lead, same)
+        if not is_repeat:
+            add_changes(data, row, width, lead, same, weights, sums)
+        adler_b = (adler_b + pitch * adler_a + width * sums[0] - sums[1]) % _ADLER
+        adler_a = (adler_a + sums[0]) % _ADLER
+        if is_repeat and not is_last:
+            # If one copy from the left fills the row above, it goes on.
+            if value != _ABOVE and not (value == _LEFT and start <= base - pitch):
+                n_tokens = put_long(tokens, n_tokens, value, base - start)
+                start, value = base, _ABOVE
+            continue
+        compare_left(data, row, width, lead, change)
+        classify(same, change, np.uint64(value == _ABOVE), np.uint64(value == _LEFT), masks[4], above, left)
+        n_tokens, start, value = put_row(data, row, base, pitch, lead, above, left, tokens, (n_tokens, start, value))
+        if is_last:
+            n_tokens = put_long(tokens, n_tokens, value, height * pitch - start)
+        if is_last or n_tokens >= BLOCK_TOKENS:
+            put_block(out, state, tokens, n_tokens, pitch, 1 if is_last else 0)
+            n_tokens = 0
+    put(out, state, np.uint64(0), int((np.uint64(0) - state[1]) & np.uint64(7)))
+    adler = adler_b << 16 | adler_a
+    for shift in (24, 16, 8, 0):
+        put(out, state, np.uint64(adler >> shift & 255), 8)
+    out[state[2]] = state[0]
+    return np.int64(state[2] << np.uint64(3)) + np.int64(state[1] >> np.uint64(3))
+
+
+SIGNATURE = "int64(Array(uint8, 1, 'C', readonly=True), int64, int64, uint64[:,::1], uint16[::1], uint64[::1])"
