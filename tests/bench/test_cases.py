@@ -11,6 +11,7 @@ import pytest
 
 from bench import cases
 from bench.__main__ import main
+from bench.cases import lanes, pipeline, publish, stages
 
 pytestmark = [pytest.mark.fonts, pytest.mark.slow]
 
@@ -21,6 +22,14 @@ ROWS = {
     "stages": ["read", "layout", "pdf", "layout+pdf", "sign", "raster", "encode", "store", "all"],
 }
 WITHOUT_PEER = {"stages.read", "stages.layout", "stages.pdf"}
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    for case in (pipeline, publish, stages):
+        monkeypatch.setattr(case, "_REPEATS", 1)
+    monkeypatch.setattr(lanes, "ROUNDS", 2)
+    monkeypatch.setattr(lanes, "ISSUE_PER_S", 60.0)
 
 
 def test_every_case_is_tested() -> None:
