@@ -15,10 +15,11 @@ from celery import Celery, signals
 from kombu.entity import Queue
 from kombu.exceptions import ChannelError, KombuError
 
-from render.errors import BrokerError, KaipiaoError
+from render.errors import BrokerError, KaipiaoError, StoreError
 from workers.config import WorkerSettings
 from workers.engine import Engine, load_engine
-from workers.errors import EngineUnavailable
+from workers.envelope.audit import file_refusal
+from workers.errors import EngineUnavailable, EntryUnreadable
 from workers.lanes import order_strategy
 from workers.ledger.opening import open_ledger
 from workers.ledger.protocol import Ledger
@@ -29,6 +30,7 @@ from workers.recovery import Recovery
 from workers.redis_address import SentinelAddress, is_sentinel
 from workers.safeguards import Safeguards
 from workers.sweeper import Sweeper
+from workers.transport import REFUSE_OPTION, use_guarded_transport
 
 RENDER_CHUNK = "kaipiao.render_chunk"
 RENDER_JOB = "kaipiao.render_job"
@@ -116,6 +118,14 @@ class PoolApp(Celery):  # type: ignore[misc]  # Celery is untyped
                     kwargsrepr="",
                 )
 
+    def refuse_entry(self, text: str, error: EntryUnreadable) -> None:
+        """Write down an entry of a queue that is no message."""
+        pool_logger().error("entry.refused", code=error.code)
+        try:
+            file_refusal(self.records.store, text, error, redelivered=False, now=self.records.clock())
+        except StoreError as failure:
+            pool_logger().error("entry.unrecorded", code=failure.code)
+
     def idle_lanes(self) -> tuple[Lane, ...]:
         """Return the lanes in whose queues no message waits.
 
@@ -185,7 +195,11 @@ def create_app(settings: WorkerSettings) -> PoolApp:
 
     app = PoolApp(settings, set_as_current=True)
     app.conf.update(_celery_settings(settings))
-    options = _transport_options(settings) | {"queue_order_strategy": order_strategy(queue_of, app.safeguards.limits)}
+    use_guarded_transport()
+    options = _transport_options(settings) | {
+        "queue_order_strategy": order_strategy(queue_of, app.safeguards.limits),
+        REFUSE_OPTION: app.refuse_entry,
+    }
     app.conf.update(broker_transport_options=options)
     register_tasks(app)
     signals.setup_logging.connect(_keep_our_logging)

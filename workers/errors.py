@@ -5,6 +5,12 @@ from __future__ import annotations
 from render.errors import BackendUnavailable, InputError, KaipiaoError, Retry
 
 
+class EntryUnreadable(InputError):  # noqa: N818 named like the rest of the error tree
+    """An entry of a queue is no message at all: cut off, or made by no producer."""
+
+    code = "entry_unreadable"
+
+
 class MessageInvalid(InputError):  # noqa: N818 named like the rest of the error tree
     """A message does not follow its schema."""
 

@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.chaos import brokers, failover, kills, network
+from tests.chaos import brokers, failover, forgery, kills, network
 
 
 @dataclass
@@ -40,6 +40,7 @@ SCENARIOS = {
     "bare-kills": kills.bare_worker_kills,
     "rolling": kills.rolling_restarts,
     "poison": kills.poison,
+    "forged": forgery.forged_entries,
     "redis": brokers.redis_kills,
     "disk": brokers.full_disk,
     "sentinel": failover.sentinel_failover,

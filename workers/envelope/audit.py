@@ -13,6 +13,7 @@ from render.errors import StoreConflict
 from render.sign.sm3 import sm3_hex
 from render.store.api import Store
 from workers.envelope.errors import EnvelopeRefused
+from workers.errors import EntryUnreadable
 
 REFUSAL_SCHEMA = "kaipiao.refusal/1"
 _SHOWN_CHARS = 64
@@ -38,7 +39,7 @@ class RefusalRecord(Struct, frozen=True, kw_only=True, tag_field="schema", tag=R
 
 
 def file_refusal(
-    store: Store, message: object, error: EnvelopeRefused, *, redelivered: bool, now: datetime
+    store: Store, message: object, error: EnvelopeRefused | EntryUnreadable, *, redelivered: bool, now: datetime
 ) -> RefusalRecord:
     """Write the audit entry of a refused message and return it; the first entry of a message and code stands.
 
