@@ -19,6 +19,8 @@ from workers.recovery import Recovery
 MOST_ROUNDS = 40
 """Sweeps of one visit: a broker that lost its queues is refilled in bounded steps."""
 PRUNE_EVERY_S = 60.0
+SUSPECTS_EVERY_S = 0.25
+"""Between visits while jobs wait for their last chance: they get it one after the other, and somebody must let them."""
 STOP_TIMEOUT_S = 5.0
 
 
@@ -56,6 +58,7 @@ class Sweeper:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
         self._since_pruned_s = PRUNE_EVERY_S
+        self._has_suspects = False
 
     def start(self) -> None:
         """Begin to sweep."""
@@ -77,6 +80,7 @@ class Sweeper:
         for _ in range(MOST_ROUNDS):
             swept = recovery.ledger.sweep(rules)
             found += recovery.settle(swept)
+            self._has_suspects = swept.suspects > 0
             if max(len(swept.alone), len(swept.together), len(swept.condemned)) < rules.limit:
                 break
         return found
@@ -89,11 +93,15 @@ class Sweeper:
         """
         return self._recovery().ledger.prune(self._keep_ms)
 
+    def _pause_s(self) -> float:
+        usual = self._interval_s * (1 - 0.2 * self._random())
+        return min(usual, SUSPECTS_EVERY_S) if self._has_suspects else usual
+
     def _run(self) -> None:
-        while not self._stopping.wait(self._interval_s * (1 - 0.2 * self._random())):
+        while not self._stopping.wait(interval_s := self._pause_s()):
             try:
                 self.visit()
-                self._since_pruned_s += self._interval_s
+                self._since_pruned_s += interval_s
                 if self._since_pruned_s >= PRUNE_EVERY_S:
                     self._since_pruned_s = 0.0
                     self._log.info("ledger.pruned", pruned=self.prune())

@@ -24,7 +24,9 @@ class Figures:
     ``lost``: invoices without receipt and without a record of failure. ``doubled``: commitments beyond the first of an
     invoice. ``redelivered``: renderings beyond one an invoice. ``suppressed``: those of them that ended without a
     second commitment. ``recover_s``: for each fault, how long until the first invoice that it hit was settled;
-    ``drained_s``: until the last was, behind whatever else waited.
+    ``drained_s``: until the last was, behind whatever else waited. ``jobs_per_s``: from the first submission to the
+    last outcome, faults and all. ``rss_kib_per_1000_jobs``: how the memory of the worst surviving process grew; None =
+    none lived long enough to tell.
     """
 
     scenario: str
@@ -44,6 +46,8 @@ class Figures:
     drained_s: dict = field(default_factory=dict)
     oldest_age_s: float = 0.0
     seconds: float = 0.0
+    jobs_per_s: float = 0.0
+    rss_kib_per_1000_jobs: float | None = None
     notes: str = ""
 
     @property
@@ -161,6 +165,7 @@ def settle(figures, pool, submitted, log, kills=()):
     settled = moments_of_outcomes(pool, submitted)
     figures.recover_s, figures.drained_s = map(spread, recoveries(log, kills, settled))
     figures.oldest_age_s = oldest(submitted, settled)
+    figures.jobs_per_s = rate(submitted, settled)
     return figures
 
 
@@ -175,7 +180,16 @@ def settle_bare(figures, submitted, log, kills=()):
     settled = log.first_ends
     figures.recover_s, figures.drained_s = map(spread, recoveries(log, kills, settled))
     figures.oldest_age_s = oldest(submitted, settled)
+    figures.jobs_per_s = rate(submitted, settled)
     return figures
+
+
+def rate(submitted, settled):
+    """Return invoices a second from the first submission to the last outcome."""
+    if not settled:
+        return 0.0
+    begun = min(at for at, _ in submitted.values())
+    return round(len(settled) / max(0.001, max(settled.values()) - begun), 1)
 
 
 def oldest(submitted, settled):

@@ -42,15 +42,20 @@ def _kill_while_jobs_flow(context, run, workers, kills, jobs):
         first = kill * per_kill
         for start in range(first, first + per_kill, _BATCH):
             run.submit(range(start, min(start + _BATCH, first + per_kill)))
-        # Until work was done since, there is nothing to hurt.
-        _await_progress(run, chance.uniform(0.02, 0.4))
+        # Until work was done since, there is nothing to hurt; behind a long queue nobody could tell how soon hit
+        # invoices come back.
+        _await_progress(run, chance.uniform(0.02, 0.4), most_waiting=per_kill // 2)
         _hurt(run, workers[kill % len(workers)], ("tree", "children", "frozen")[kill % 3])
         context.tell(f"{kill + 1} of {kills} kills, {run.n_ended():,} of {jobs:,} jobs ended")
 
 
-def _await_progress(run, more_s, timeout_s=30.0):
+def _await_progress(run, more_s, timeout_s=30.0, most_waiting=None):
     before, deadline = run.n_ended(), time.monotonic() + timeout_s
-    while run.n_ended() == before and time.monotonic() < deadline:
+    most = len(run.submitted) if most_waiting is None else most_waiting
+    while time.monotonic() < deadline:
+        ended = run.n_ended()
+        if ended > before and len(run.submitted) - ended <= most:
+            break
         time.sleep(0.02)
     time.sleep(more_s)
 

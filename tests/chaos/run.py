@@ -4,6 +4,7 @@ import time
 
 from render.errors import KaipiaoError
 from tests.chaos.account import EngineLog, Figures, Kill, settle, settle_bare
+from tests.chaos.memory import MemoryWatch
 from tests.workers.fake_engine import document
 from tests.workers.pool_processes import make_pool
 
@@ -32,6 +33,7 @@ class PoolRun:
         self._tell = tell
         self._client = None
         self._begun = time.monotonic()
+        self._memory = MemoryWatch(folder, self.n_ended)
 
     @property
     def log(self):
@@ -95,6 +97,7 @@ class PoolRun:
     def figures(self, scenario, notes=""):
         row = Figures(scenario, "kaipiao", faults=dict(self.faults), notes=notes)
         row.seconds = round(time.monotonic() - self._begun, 1)
+        row.rss_kib_per_1000_jobs = self._memory.stop()
         return settle(row, self.pool, self.submitted, self.log, self.kills)
 
 

@@ -208,8 +208,9 @@ def test_jobs_on_their_last_chance_run_one_at_a_time(ledger, clock):
         for job_id in "abc":
             grant(ledger, job_id)
         clock.pass_ms(LEASE_MS)
-        alone = ids(ledger.sweep(RULES).alone)
-    seen = []
+        swept = ledger.sweep(RULES)
+    alone, seen = ids(swept.alone), []
+    assert swept.suspects == 3
     for _ in range(3):
         (name,) = alone
         seen.append(name)
@@ -219,7 +220,9 @@ def test_jobs_on_their_last_chance_run_one_at_a_time(ledger, clock):
         clock.pass_ms(STALE_MS - 1)
         assert ids(ledger.sweep(RULES).alone) == []
         ledger.commit([(grant(ledger, name), "r")])
-        alone = ids(ledger.sweep(RULES).alone)
+        swept = ledger.sweep(RULES)
+        alone = ids(swept.alone)
+        assert swept.suspects == 3 - len(seen)
     assert (sorted(seen), alone) == (["a", "b", "c"], [])
     assert ledger.census()[State.DONE] == 3
 

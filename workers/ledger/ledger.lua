@@ -233,7 +233,7 @@ function operations.lose()
     end
   end
   release_suspect(alone)
-  return { alone = alone, condemned = condemned, together = {} }
+  return { alone = alone, condemned = condemned, together = {}, suspects = redis.call('ZCARD', suspects) }
 end
 
 function operations.sweep()
@@ -243,7 +243,7 @@ function operations.sweep()
   end
   release_suspect(alone)
   republish_stale(rules, together)
-  return { alone = alone, together = together, condemned = condemned }
+  return { alone = alone, together = together, condemned = condemned, suspects = redis.call('ZCARD', suspects) }
 end
 
 function operations.look()

@@ -173,11 +173,13 @@ class Swept:
         alone: to be published again, each in a message of its own: their last attempt was lost.
         together: to be published again: their messages were lost.
         condemned: lost too often; granted to the sweeper, who buries them.
+        suspects: how many jobs are on their last chance, which they get one at a time.
     """
 
     alone: tuple[Record, ...] = ()
     together: tuple[Record, ...] = ()
     condemned: tuple[tuple[Grant, Record], ...] = ()
+    suspects: int = 0
 
 
 @dataclass(frozen=True, slots=True)

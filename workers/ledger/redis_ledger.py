@@ -40,6 +40,7 @@ class _SweptAnswer(msgspec.Struct, frozen=True):
     alone: list[Record] | dict[str, object]
     together: list[Record] | dict[str, object]
     condemned: list[tuple[Grant, Record]] | dict[str, object]
+    suspects: int
 
 
 class RedisLedger:
@@ -175,6 +176,7 @@ def _swept(answer: _SweptAnswer) -> Swept:
         alone=tuple(answer.alone) if isinstance(answer.alone, list) else (),
         together=tuple(answer.together) if isinstance(answer.together, list) else (),
         condemned=tuple(answer.condemned) if isinstance(answer.condemned, list) else (),
+        suspects=answer.suspects,
     )
 
 

@@ -374,7 +374,11 @@ class SqlLedger:
         self._write(batch)
         park = "INSERT INTO suspects (job_id, running) VALUES (?, 0) ON CONFLICT (job_id) DO UPDATE SET running = 0"
         self._database.execute_many(park, suspects)
-        return Swept(alone=(*alone, *self._release_suspect(batch.now)), condemned=tuple(condemned))
+        return Swept(
+            alone=(*alone, *self._release_suspect(batch.now)),
+            condemned=tuple(condemned),
+            suspects=self._execute("SELECT COUNT(*) FROM suspects")[0][0] or 0,
+        )
 
     def _release_suspect(self, now: int) -> list[Record]:
         """Let one job on its last chance run: two of them together would not show which of them kills."""

@@ -1,5 +1,6 @@
 """What becomes of lost jobs: the sweeper and the recovery over a real ledger, with a broker that is a list."""
 
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -138,6 +139,25 @@ def test_a_copy_that_cannot_be_read_is_buried_and_takes_no_other_along(pool):
     assert pool.sweeper().visit() == 2
     assert (pool.published, pool.state("old"), pool.state("a")) == ([["a"]], State.DEAD, State.QUEUED)
     assert pool.records.outcome("old").code == "message_invalid"
+
+
+def test_jobs_on_their_last_chance_follow_one_another_without_a_pause(pool):
+    record(pool, "a", "b")
+    for _ in range(RULES.max_losses):
+        pool.claim("a", "b")
+        pool.clock.pass_ms(LEASE_MS)
+        sweeper = pool.sweeper(interval_s=600)
+        sweeper.visit()
+    (first,) = pool.published[-1]
+    sweeper.start()
+    try:
+        pool.ledger.commit([(grant, "r") for grant in pool.claim(first)])
+        deadline = time.monotonic() + 60
+        while pool.published[-1] == [first] and time.monotonic() < deadline:
+            time.sleep(0.02)
+    finally:
+        sweeper.stop()
+    assert [first, *pool.published[-1]] in (["a", "b"], ["b", "a"])
 
 
 def take_back(pool, *names, limit_s=None, holder="w"):
