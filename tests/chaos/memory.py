@@ -42,7 +42,7 @@ class MemoryWatch:
         for samples in self._samples.values():
             ended, kib = np.array(samples[len(samples) // 2 :], float).T
             if len(ended) >= _LEAST_SAMPLES and np.ptp(ended) >= _LEAST_JOBS:
-                slopes.append(1000 * np.polyfit(ended, kib, 1)[0])
+                slopes.append(1000 * float(np.polyfit(ended, kib, 1)[0]))
         return round(max(slopes), 1) if slopes else None
 
     def _run(self):

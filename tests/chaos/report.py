@@ -16,14 +16,9 @@ _COLUMNS = (
 
 
 def as_table(rows, *, with_head=True):
-    head = "  ".join(
-        name.ljust(width) if place < 2 else name.rjust(width) for place, (name, width) in enumerate(_COLUMNS)
-    )
-    lines = (
-        [head + "  recover p50/p95/max s   drained p50/p95/max s  oldest s  jobs/s  KiB/1000   faults"]
-        if with_head
-        else []
-    )
+    head = [name.ljust(width) if place < 2 else name.rjust(width) for place, (name, width) in enumerate(_COLUMNS)]
+    more = "recover p50/p95/max s   drained p50/p95/max s  oldest s  jobs/s  KiB/1000   faults"
+    lines = ["  ".join([*head, more])] if with_head else []
     for row in rows:
         cells = [
             str(getattr(row, name)).ljust(width) if place < 2 else f"{getattr(row, name):,}".rjust(width)
@@ -33,10 +28,8 @@ def as_table(rows, *, with_head=True):
         memory = "–" if row.rss_kib_per_1000_jobs is None else f"{row.rss_kib_per_1000_jobs:.0f}"
         notes = f" ({row.notes})" if row.notes else ""
         faults = ", ".join(f"{name} × {times}" for name, times in sorted(row.faults.items()))
-        lines.append(
-            "  ".join(cells)
-            + f"  {recover:>22}  {drained:>22}  {row.oldest_age_s:>8.1f}  {row.jobs_per_s:>6.1f}  {memory:>8}   {faults}{notes}"
-        )
+        figures = f"{recover:>21}  {drained:>22}  {row.oldest_age_s:>8.1f}  {row.jobs_per_s:>6.1f}  {memory:>8}"
+        lines.append("  ".join([*cells, f"{figures}   {faults}{notes}"]))
     return "\n".join(lines)
 
 
