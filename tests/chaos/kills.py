@@ -14,7 +14,8 @@ def worker_kills(context):
     kills, jobs = context.scale(52, 6), context.scale(10_400, 600)
     with Stage() as stage:
         server = stage.redis(context.folder / "redis")
-        run = PoolRun(context.folder / "pool", server.url, tell=context.tell)
+        # Small messages and slow work: most kills find invoices in hand.
+        run = PoolRun(context.folder / "pool", server.url, work_s=0.01, tell=context.tell, chunk_jobs=10)
         workers = [stage.worker(run.pool, f"worker-{place}") for place in range(2)]
         _kill_while_jobs_flow(context, run, workers, kills, jobs)
         run.await_all(context.patience_s)
