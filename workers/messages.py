@@ -96,12 +96,10 @@ class Chunk(
 
     Attributes:
         chunk_id: names the message in logs.
-        attempt: how many times these jobs failed in a way that waiting may mend.
     """
 
     chunk_id: Identifier
     jobs: Annotated[tuple[Job, ...], Meta(min_length=1, max_length=MAX_CHUNK_JOBS)]
-    attempt: Annotated[int, Meta(ge=0, le=100)] = 0
 
     def __post_init__(self) -> None:
         if len({job.job_id for job in self.jobs}) != len(self.jobs):
@@ -125,7 +123,7 @@ def decode_chunk(message: object) -> Chunk:
         MessageInvalid: it does not follow its schema; the fault names the field.
     """
     try:
-        decoded = msgspec.convert(message, type=Chunk | Job, strict=True)
+        decoded = msgspec.convert(_without_attempt(message), type=Chunk | Job, strict=True)
     except (msgspec.ValidationError, RecursionError) as error:
         text, _, path = str(error).partition(" - at ")
         fault = Fault(path.strip("`") or "$", "message.schema", text, "Compare it with `kaipiao schema chunk`.")
@@ -133,6 +131,13 @@ def decode_chunk(message: object) -> Chunk:
     if isinstance(decoded, Chunk):
         return decoded
     return Chunk(chunk_id=decoded.job_id, jobs=(decoded,))
+
+
+def _without_attempt(message: object) -> object:
+    """Leave out a chunk's own count of attempts, which older producers may still send: the ledger counts them."""
+    if isinstance(message, dict) and message.get("schema") == CHUNK_SCHEMA and type(message.get("attempt")) is int:
+        return {name: value for name, value in message.items() if name != "attempt"}
+    return message
 
 
 def encode_message(message: Job | Chunk) -> dict[str, Any]:

@@ -14,14 +14,18 @@ def redis_kills(context):
         with Stage() as stage:
             folder = context.folder / f"aof-{append_only}"
             server = stage.redis(folder / "redis", append_only=append_only)
-            ledger = {} if append_only else {"ledger": f"sqlite:///{folder}/ledger.db"}
-            run = PoolRun(folder / "pool", server.url, tell=context.tell, broker_timeout_s=3, **ledger)
-            stage.worker(run.pool, "worker-0")
-            stage.worker(run.pool, "worker-1")
-            kills, jobs = context.scale(3, 1), context.scale(900, 150)
+            settings = context.settings | ({} if append_only else {"ledger": f"sqlite:///{folder}/ledger.db"})
+            run = PoolRun(folder / "pool", server.url, tell=context.tell, broker_timeout_s=3, **settings)
+            for place in range(context.scale(2, 2, 1)):
+                stage.worker(run.pool, f"worker-{place}")
+            kills, jobs = context.scale(3, 1), context.scale(900, 300)
             for kill in range(kills):
+                before = run.n_ended()
                 for start in range(kill * jobs // kills, (kill + 1) * jobs // kills, 50):
                     run.submit(range(start, start + 50))
+                # Before any work was done since, it would be but a late start.
+                run.await_more(before)
+                run.count("jobs.open_at_kill", len(run.submitted) - run.n_ended())
                 run.note_kill("kill.redis", [server.pid])
                 server.kill()
                 time.sleep(0.5)

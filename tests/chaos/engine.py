@@ -6,6 +6,7 @@ import time
 
 from render.pipeline import RenderResult
 from tests.workers.fake_engine import FakeEngine, output
+from workers.in_hand import unexpected
 
 
 class ChaosEngine(FakeEngine):
@@ -35,7 +36,12 @@ class ChaosEngine(FakeEngine):
             while True:
                 time.sleep(1)
         if act == "memory":
-            _exhaust_memory()
+            try:
+                _exhaust_memory()
+            except MemoryError as error:
+                # As the renderer does: an invoice's fault is its own, and its batch goes on.
+                result.error = unexpected(error)
+                return result
         time.sleep(float(argument) if act == "sleep" else self._work_s)
         result.outputs = tuple(output(said["number"], kind, request) for kind in request.outputs)
         result.stage_ms = {"read": 0.1}
@@ -52,11 +58,15 @@ def _exhaust_memory():
     """Ask for more and more memory until there is no more: a gibibyte, so that the machine itself is not harmed."""
     import resource
 
-    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    usual, most = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (_address_space() + (256 << 20), most))
     hoard = []
-    while True:
-        hoard.append(bytearray(16 << 20))
+    try:
+        while True:
+            hoard.append(bytearray(16 << 20))
+    finally:
+        hoard.clear()
+        resource.setrlimit(resource.RLIMIT_AS, (usual, most))
 
 
 def _address_space():

@@ -28,10 +28,10 @@ _DAY_S = 86_400.0
 
 def forged_entries(context):
     """Push forged entries of every kind into the queue while good jobs flow, and good entries again once done."""
-    rounds, per_round = context.scale(6, 2), context.scale(60, 30)
+    rounds, per_round = context.scale(6, 2, 1), context.scale(60, 30, 10)
     with Stage() as stage:
         server = stage.redis(context.folder / "redis")
-        run = PoolRun(context.folder / "pool", server.url, tell=context.tell)
+        run = PoolRun(context.folder / "pool", server.url, tell=context.tell, **context.settings)
         file = KeyFile(run.pool.settings.envelope_file)
         secret = os.urandom(32)
         file.change(lambda ring: add_key(ring, "pool", now=datetime.now(UTC), secret=secret, is_test=True))

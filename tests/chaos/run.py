@@ -39,15 +39,22 @@ class PoolRun:
     def log(self):
         return EngineLog(self.pool.environment["CHAOS_LOG"])
 
-    def submit(self, numbers, act="", lane=None, patience_s=60.0):
-        """Submit invoices; where the outcome is unknown, submit them again, as the pool's documentation says."""
+    def submit(self, numbers, acts=None, lane=None, patience_s=60.0):
+        """Submit invoices; where the outcome is unknown, submit them again, as the pool's documentation says.
+
+        Args:
+            numbers: of the invoices.
+            acts: number → what one does when it is rendered.
+            lane: none = the usual one.
+            patience_s: for how long to submit again.
+        """
         from workers.client import JobOptions
 
         if self._client is None:
             self._client = self.pool.client
         numbers = [f"{number:020d}" for number in numbers]
         options = JobOptions() if lane is None else JobOptions(lane=lane)
-        documents = [document(int(number), act=act) for number in numbers]
+        documents = [document(int(number), act=(acts or {}).get(int(number), "")) for number in numbers]
         deadline = time.monotonic() + patience_s
         for number in numbers:
             self.submitted.setdefault(number, (time.monotonic(), []))
@@ -75,6 +82,12 @@ class PoolRun:
         """Return how many jobs have a record, without reading one."""
         store = self.pool.home / "store"
         return sum(1 for name in ("jobs", "errors") if (store / name).is_dir() for _ in (store / name).iterdir())
+
+    def await_more(self, before, timeout_s=30.0):
+        """Wait until more jobs have ended than before."""
+        deadline = time.monotonic() + timeout_s
+        while self.n_ended() == before and time.monotonic() < deadline:
+            time.sleep(0.01)
 
     def await_all(self, timeout_s=120.0, patience_s=45.0):
         """Wait until every invoice has ended, or nothing has for a while."""

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.chaos import brokers, failover, forgery, kills, network
@@ -10,18 +10,25 @@ from tests.chaos import brokers, failover, forgery, kills, network
 
 @dataclass
 class Context:
-    """Where a scenario works, its seed, and how much of it is wanted."""
+    """Where a scenario works, its seed, and how much of it is wanted.
+
+    ``is_small``: as little as still shows the fault, for tests. ``settings``: of the pool, beside a scenario's own.
+    """
 
     folder: Path
     seed: int
     is_quick: bool = False
+    is_small: bool = False
     patience_s: float = 120.0
+    settings: dict = field(default_factory=dict)
 
     def __post_init__(self):
         self.folder.mkdir(parents=True, exist_ok=True)
         self._told = 0.0
 
-    def scale(self, whole, quick):
+    def scale(self, whole, quick, small=None):
+        if self.is_small:
+            return quick if small is None else small
         return quick if self.is_quick else whole
 
     def tell(self, text):

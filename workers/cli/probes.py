@@ -162,6 +162,26 @@ def probe_broker(values: Mapping[str, str]) -> Iterator[Finding]:
         yield Finding("broker", State.MISSING, error.message, error.hint)
 
 
+def probe_ledger(values: Mapping[str, str]) -> Iterator[Finding]:
+    """Ask the ledger what a worker asks it first; where the embedded broker would keep it, one of a moment's length."""
+    from workers.cli.ledger_probes import examine_ledger
+    from workers.config import WorkerSettings
+
+    try:
+        settings = WorkerSettings.from_mapping(values)
+        if settings.broker_url or settings.ledger:
+            yield examine_ledger(settings.effective_ledger)
+            return
+        from workers.broker import EmbeddedBroker
+
+        with tempfile.TemporaryDirectory(prefix="kaipiao-") as home:
+            own = WorkerSettings(home=Path(home))
+            with EmbeddedBroker(own):
+                yield examine_ledger(own.effective_ledger)
+    except KaipiaoError as error:
+        yield Finding("ledger", State.MISSING, error.message, error.hint)
+
+
 def _connect(url: str) -> Finding:
     from kombu.connection import Connection
 
@@ -277,6 +297,7 @@ PROBES: tuple[Probe, ...] = (
     probe_pictures,
     probe_signing,
     probe_broker,
+    probe_ledger,
     probe_disk,
     probe_gpu,
     probe_ffmpeg,

@@ -9,7 +9,7 @@ from render.errors import ConfigError
 from workers.ledger.protocol import Ledger
 from workers.redis_address import is_redis
 
-_POSTGRES_SCHEMES = frozenset({"postgres", "postgresql"})
+POSTGRES_SCHEMES = frozenset({"postgres", "postgresql"})
 
 
 def open_ledger(url: str, *, timeout_s: float = 15.0) -> Ledger:
@@ -33,8 +33,8 @@ def open_ledger(url: str, *, timeout_s: float = 15.0) -> Ledger:
         from workers.ledger.sql_ledger import SqlLedger
         from workers.ledger.sqlite import SqliteDatabase
 
-        return SqlLedger(SqliteDatabase(_sqlite_path(url), timeout_s=timeout_s))
-    if scheme in _POSTGRES_SCHEMES:
+        return SqlLedger(SqliteDatabase(sqlite_path(url), timeout_s=timeout_s))
+    if scheme in POSTGRES_SCHEMES:
         return _open_postgres(url, timeout_s)
     raise ConfigError(
         f"no ledger is known for the scheme {scheme!r}.",
@@ -60,8 +60,12 @@ def can_hold_a_ledger(broker_url: str) -> bool:
     return is_redis(broker_url)
 
 
-def _sqlite_path(url: str) -> Path:
-    """Read ``sqlite:///relative`` and ``sqlite:////absolute``."""
+def sqlite_path(url: str) -> Path:
+    """Return the file of ``sqlite:///relative`` or ``sqlite:////absolute``.
+
+    Raises:
+        ConfigError: the address names none.
+    """
     parts = urlsplit(url)
     if parts.netloc or len(parts.path) < len("/x"):
         raise ConfigError("KAIPIAO_LEDGER names no file.", hint="Write sqlite:////absolute/path.db, with four slashes.")

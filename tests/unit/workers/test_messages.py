@@ -77,10 +77,18 @@ def test_messages_survive_the_broker():
             expires=NOW + timedelta(minutes=5),
         ),
     )
-    chunk = Chunk(chunk_id="c", jobs=jobs, attempt=2)
+    chunk = Chunk(chunk_id="c", jobs=jobs)
     through_the_broker = json.loads(json.dumps(encode_message(chunk)))
     assert decode_chunk(through_the_broker) == chunk
     assert schema_accepts(through_the_broker)
+
+
+def test_a_chunk_that_still_counts_its_attempts_is_read_and_no_longer_written():
+    old = chunk_of(JOB, attempt=2)
+    chunk = decode_chunk(old)
+    assert [job.job_id for job in chunk.jobs] == [JOB["job_id"]]
+    assert set(encode_message(chunk)) == {"schema", "chunk_id", "jobs"}
+    assert old["attempt"] == 2, "the message is the caller's"
 
 
 REFUSED_JOBS = {
@@ -137,7 +145,8 @@ def test_what_does_not_follow_the_schema_is_refused_by_field(case):
         chunk_of(),
         chunk_of(JOB, JOB),
         chunk_of(JOB, JOB | {"job_id": "a2", "lane": "bulk"}),
-        chunk_of(JOB, attempt=-1),
+        chunk_of(JOB, attempt="2"),
+        chunk_of(JOB | {"attempt": 2}),
         chunk_of(*(JOB | {"job_id": f"a{number}"} for number in range(MAX_CHUNK_JOBS + 1))),
     ],
 )
