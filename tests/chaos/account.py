@@ -76,6 +76,21 @@ class Kill:
     numbers: frozenset = frozenset()
 
 
+_TAIL_BYTES = 4096
+
+
+def tail_of(path):
+    """Return moment and process of the last beginnings in an engine's log."""
+    if not path.exists():
+        return []
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+        # The first line may begin in its middle.
+        lines = file.read().decode(errors="replace").splitlines()[1:]
+    parts = [line.split() for line in lines if line.startswith("begin ")]
+    return [(float(each[1]), int(each[2])) for each in parts if len(each) == 4]
+
+
 class EngineLog:
     """Beginnings and ends of renderings by number: moments and processes."""
 

@@ -2,11 +2,15 @@
 
 import random
 import time
+from itertools import islice
 
 from tests.chaos.processes import Stage, bare_environment
 from tests.chaos.run import BareRun, PoolRun
 
 _BATCH = 100
+_MOST_WAITING, _MORE = 60, 20
+_AT_WORK_S = 0.3
+_PATIENCE_S = 30.0
 _POISON = {
     10_000: ("kill", {"worker_lost", "job_timeout"}),
     10_001: ("kill-worker", {"worker_lost"}),
@@ -46,26 +50,42 @@ def bare_worker_kills(context):
 
 
 def _kill_while_jobs_flow(context, run, workers, kills, jobs):
-    chance = random.Random(context.seed)
-    per_kill = jobs // kills
+    """Hurt one worker after the other, each while it has an invoice in hand; what is left of ``jobs`` follows."""
+    chance, supply = random.Random(context.seed), iter(range(jobs))
     for kill in range(kills):
-        first = kill * per_kill
-        for start in range(first, first + per_kill, _BATCH):
-            run.submit(range(start, min(start + _BATCH, first + per_kill)))
-        # Until work was done since, there is nothing to hurt; behind a long queue nobody could tell how soon hit
-        # invoices come back.
-        _await_progress(run, chance.uniform(0.02, 0.4), most_waiting=per_kill // 2)
-        _hurt(run, workers[kill % len(workers)], ("tree", "children", "frozen")[kill % 3])
+        victim = workers[kill % len(workers)]
+        until = time.monotonic() + _PATIENCE_S
+        while not _has_work_in_hand(run, victim) and time.monotonic() < until:
+            _feed(run, supply)
+        _pause(chance.uniform(0.0, 0.3), run, supply)
+        _hurt(run, victim, ("tree", "children", "frozen")[kill % 3])
         context.tell(f"{kill + 1} of {kills} kills, {run.n_ended():,} of {jobs:,} jobs ended")
+    while rest := list(islice(supply, _BATCH)):
+        run.submit(rest)
 
 
-def _await_progress(run, more_s, timeout_s=30.0, most_waiting=None):
+def _feed(run, supply):
+    """Keep a short queue: behind a long one nobody could tell how soon hit invoices come back."""
+    if len(run.submitted) - run.n_ended() < _MOST_WAITING and (more := list(islice(supply, _MORE))):
+        run.submit(more)
+    time.sleep(0.02)
+
+
+def _pause(seconds, run, supply):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        _feed(run, supply)
+
+
+def _has_work_in_hand(run, worker):
+    """Tell whether a process of the worker began an invoice within the last moments."""
+    pids, since = set(worker.children()), time.monotonic() - _AT_WORK_S
+    return any(pid in pids and at > since for at, pid in run.log_tail())
+
+
+def _await_progress(run, more_s, timeout_s=_PATIENCE_S):
     before, deadline = run.n_ended(), time.monotonic() + timeout_s
-    most = len(run.submitted) if most_waiting is None else most_waiting
-    while time.monotonic() < deadline:
-        ended = run.n_ended()
-        if ended > before and len(run.submitted) - ended <= most:
-            break
+    while run.n_ended() == before and time.monotonic() < deadline:
         time.sleep(0.02)
     time.sleep(more_s)
 
@@ -73,8 +93,7 @@ def _await_progress(run, more_s, timeout_s=30.0, most_waiting=None):
 def _hurt(run, worker, way):
     family = [worker.pid, *worker.children()]
     if way == "children":
-        worker.kill_children()
-        run.note_kill("kill.children", family[1:])
+        run.note_kill("kill.children", worker.kill_children())
         return
     numbers = range(1_000_000 + len(run.submitted), 1_000_000 + len(run.submitted) + (3 if way == "frozen" else 0))
     if way == "frozen":

@@ -17,6 +17,16 @@ CELERY = [sys.executable, "-m", "celery", "-q"]
 QUIET = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
 
 
+# How the command lines of Celery's and of multiprocessing's spawned processes begin; those of trackers say "_tracker".
+_RENDERS = b"spawn_main"
+
+
+def _command_of(pid):
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b""
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -59,12 +69,12 @@ class Process:
         self._process.wait()
 
     def kill_children(self):
-        """SIGKILL the pool's children only; return how many there were."""
-        family = self.children()
+        """SIGKILL the processes that render, and return them; what Celery keeps beside them lives on."""
+        family = [child for child in self.children() if _RENDERS in _command_of(child)]
         for child in family:
             with suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
-        return len(family)
+        return family
 
     def freeze(self):
         os.kill(self.pid, signal.SIGSTOP)

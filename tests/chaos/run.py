@@ -1,9 +1,10 @@
 """One run of the pool, or of bare Celery, under faults: submitting, waiting, accounting."""
 
 import time
+from pathlib import Path
 
 from render.errors import KaipiaoError
-from tests.chaos.account import EngineLog, Figures, Kill, settle, settle_bare
+from tests.chaos.account import EngineLog, Figures, Kill, settle, settle_bare, tail_of
 from tests.chaos.memory import MemoryWatch
 from tests.workers.fake_engine import document
 from tests.workers.pool_processes import make_pool
@@ -38,6 +39,9 @@ class PoolRun:
     @property
     def log(self):
         return EngineLog(self.pool.environment["CHAOS_LOG"])
+
+    def log_tail(self):
+        return tail_of(Path(self.pool.environment["CHAOS_LOG"]))
 
     def submit(self, numbers, acts=None, lane=None, patience_s=60.0):
         """Submit invoices; where the outcome is unknown, submit them again, as the pool's documentation says.
@@ -128,6 +132,9 @@ class BareRun:
     @property
     def log(self):
         return EngineLog(self.environment["CHAOS_LOG"])
+
+    def log_tail(self):
+        return tail_of(Path(self.environment["CHAOS_LOG"]))
 
     def submit(self, numbers):
         from celery import Celery
