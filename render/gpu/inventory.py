@@ -7,6 +7,7 @@ device. What CUDA_VISIBLE_DEVICES says is heeded as CUDA heeds it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
@@ -54,7 +55,7 @@ def _exists(name: str, found: tuple[str, ...]) -> bool:
 def _installed() -> tuple[str, ...]:
     """Return the UUIDs of the machine's devices; none where there is no driver to ask."""
     try:
-        import pynvml
+        pynvml = import_module("pynvml")
     except ImportError:
         return ()
     try:
