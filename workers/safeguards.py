@@ -124,11 +124,20 @@ class Safeguards:
         """Put an engine behind the breaker of its device, where this process has one, and of its signer."""
         if self.device and isinstance(engine, DeviceEngine):
             part = device_part(self.device, socket.gethostname())
-            gate = Gate(self._make_breaker(DEVICE_RULES), part, pool_logger(), time.monotonic)
-            self._device_gate = DeviceGate(gate, pool_logger(), FallbackTally(self.shared))
+            gate = Gate(self.device_breaker(), part, pool_logger(), time.monotonic)
+            self._device_gate = DeviceGate(gate, pool_logger(), self.fallbacks)
             engine.put_behind(self._device_gate)
         must_sign = dict(self._settings.values).get("KAIPIAO_SIGNING", "on") != "off"
         return SigningGate(engine, self._gate(SIGNER), must_sign=must_sign)
+
+    @cached_property
+    def fallbacks(self) -> FallbackTally:
+        """Return what counts the batches that devices did not make."""
+        return FallbackTally(self.shared)
+
+    def device_breaker(self) -> Breaker:
+        """Return the breaker of devices."""
+        return self._make_breaker(DEVICE_RULES)
 
     @property
     def has_lost_device(self) -> bool:
