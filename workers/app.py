@@ -36,6 +36,7 @@ RENDER_CHUNK = "kaipiao.render_chunk"
 RENDER_JOB = "kaipiao.render_job"
 QUEUE_PREFIX = "kaipiao."
 UNROUTABLE_QUEUE = "kaipiao.unroutable"
+LOST_WAIT_S = 1.0
 
 
 def queue_of(lane: Lane) -> str:
@@ -200,6 +201,9 @@ class PoolApp(Celery):  # type: ignore[misc]  # Celery is untyped
         if self.gathers:
             # As many messages as there may be of one job each: for the batches under way, and for the next.
             sender.prefetch_multiplier = 2 * self.settings.gather_jobs
+            # Until then a dead child's place stays taken, and there may be no other. Should its result come after all,
+            # the ledger has the jobs down as done.
+            sender.worker_lost_wait = LOST_WAIT_S
 
     def start_child(self, **_: object) -> None:
         """Make a fresh pool process ready for its first job (signal ``worker_process_init``)."""
