@@ -98,17 +98,6 @@ def test_the_same_invoice_in_two_messages_of_a_batch_is_rendered_once(running):
     assert renders(running, 61, 62) == [1, 1]
 
 
-def test_an_invoice_that_kills_its_process_fails_alone_and_the_rest_of_the_batch_is_done(running):
-    documents = [document(n, act="kill" if n == 72 else "") for n in range(71, 75)]
-    job_ids = submit_behind(running, 70, documents)
-    ended = running.end_all(job_ids)
-    assert [ended[job_id].state for job_id in job_ids] == ["done", "done", "failed", "done", "done"]
-    assert ended[job_ids[2]].error.code in {"worker_lost", "job_timeout"}
-    # Together at first; after that each alone, so that none could take the others along again.
-    assert batches(running, job_ids[1:])[0] == 4
-    assert set(batches(running, job_ids[1:])[1:]) == {1}
-
-
 def test_what_was_gathered_goes_back_when_the_worker_is_stopped(tmp_path_factory, broker):
     pool = make_pool(tmp_path_factory.mktemp("b"), broker_url=f"{broker[:-1]}1", **QUICK | {"stale_s": 60})
     with celery_worker(pool, concurrency=1) as worker, redis.Redis.from_url(pool.settings.broker_url) as client:
