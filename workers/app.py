@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
@@ -17,6 +18,7 @@ from kombu.exceptions import ChannelError, KombuError
 
 from render.errors import BrokerError, KaipiaoError, StoreError
 from workers.config import WorkerSettings
+from workers.devices import devices_of, take_device
 from workers.engine import Engine, load_engine
 from workers.envelope.audit import file_refusal
 from workers.errors import EngineUnavailable, EntryUnreadable
@@ -36,6 +38,7 @@ RENDER_CHUNK = "kaipiao.render_chunk"
 RENDER_JOB = "kaipiao.render_job"
 QUEUE_PREFIX = "kaipiao."
 UNROUTABLE_QUEUE = "kaipiao.unroutable"
+LOST_WAIT_S = 1.0
 
 
 def queue_of(lane: Lane) -> str:
@@ -53,10 +56,18 @@ class PoolApp(Celery):  # type: ignore[misc]  # Celery is untyped
         self._engine_lock = threading.Lock()
         self._sweeper: Sweeper | None = None
         self.safeguards = Safeguards(settings, lambda: self.ledger)
+        # Only a worker's main process counts them; its children are told.
+        self.devices: tuple[str, ...] = ()
+        self._is_sized = False
 
-    def __reduce__(self) -> tuple[Callable[[WorkerSettings], PoolApp], tuple[WorkerSettings]]:
-        """Travel to spawned children as settings alone."""
-        return create_app, (self.settings,)
+    def __reduce__(self) -> tuple[Callable[..., PoolApp], tuple[WorkerSettings, tuple[str, ...]]]:
+        """Travel to spawned children as settings and devices alone."""
+        return create_app, (self.settings, self.devices)
+
+    @property
+    def gathers(self) -> bool:
+        """Tell whether this worker's main process hands messages out together."""
+        return self.settings.gather == "on" or (self.settings.gather == "auto" and bool(self.devices))
 
     @cached_property
     def records(self) -> Records:
@@ -179,9 +190,36 @@ class PoolApp(Celery):  # type: ignore[misc]  # Celery is untyped
         if self._sweeper is not None:
             self._sweeper.stop()
 
+    def count_devices(self, instance: Any, conf: Any, options: Mapping[str, Any], **_: object) -> None:  # noqa: ANN401 Celery is untyped
+        """Find out what this worker's children share out, and whether their number is given (``celeryd_init``)."""
+        if instance.app is self:
+            self.devices = devices_of(self.settings, os.environ)
+            self._is_sized = bool(options.get("concurrency") or conf.worker_concurrency)
+
+    def shape_worker(self, sender: Any, **_: object) -> None:  # noqa: ANN401 Celery is untyped
+        """Fit a worker to its devices before its pool is made (signal ``worker_init``).
+
+        In the worker itself: Celery's command line has copied the settings into it by now.
+        """
+        if sender.app is not self:
+            return
+        if self.devices:
+            if not self._is_sized:
+                sender.concurrency = len(self.devices)
+            if "KAIPIAO_CHUNKS_PER_CHILD" not in dict(self.settings.values):
+                sender.max_tasks_per_child = None
+        if self.gathers:
+            # As many messages as there may be of one job each: for the batches under way, and for the next.
+            sender.prefetch_multiplier = 2 * self.settings.gather_jobs
+            # Until then a dead child's place stays taken, and there may be no other. Should its result come after all,
+            # the ledger has the jobs down as done.
+            sender.worker_lost_wait = LOST_WAIT_S
+
     def start_child(self, **_: object) -> None:
         """Make a fresh pool process ready for its first job (signal ``worker_process_init``)."""
         configure_logging()
+        # Before the engine: CUDA reads once what it may see.
+        self.safeguards.device = take_device(self.devices, os.environ)
         try:
             self.engine()
         except EngineUnavailable as error:
@@ -189,11 +227,17 @@ class PoolApp(Celery):  # type: ignore[misc]  # Celery is untyped
             pool_logger().error("engine.unavailable", code=error.code, error_type=type(error.__cause__).__name__)
 
 
-def create_app(settings: WorkerSettings) -> PoolApp:
-    """Return the pool's application; opens nothing until a worker starts or a message is published."""
+def create_app(settings: WorkerSettings, devices: tuple[str, ...] = ()) -> PoolApp:
+    """Return the pool's application; opens nothing until a worker starts or a message is published.
+
+    Args:
+        settings: of the pool.
+        devices: what the children of this worker share out, where this is one of them.
+    """
     from workers.tasks import register_tasks
 
     app = PoolApp(settings, set_as_current=True)
+    app.devices = devices
     app.conf.update(_celery_settings(settings))
     use_guarded_transport()
     options = _transport_options(settings) | {
@@ -203,6 +247,10 @@ def create_app(settings: WorkerSettings) -> PoolApp:
     app.conf.update(broker_transport_options=options)
     register_tasks(app)
     signals.setup_logging.connect(_keep_our_logging)
+    app.steps["worker"].add("workers.intake:IntakeStep")
+    app.steps["consumer"].add("workers.intake:FetchStep")
+    signals.celeryd_init.connect(app.count_devices)
+    signals.worker_init.connect(app.shape_worker)
     signals.worker_process_init.connect(app.start_child)
     signals.worker_ready.connect(app.start_sweeper)
     signals.worker_shutdown.connect(app.stop_sweeper)

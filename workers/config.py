@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from render.config import DEFAULT_HOME, SETTING_NAMES, home_folder
 from render.errors import ConfigError
+from workers.gathering import GATHER_WAITS_MS, parse_waits
 from workers.lanes import parse_rates
 from workers.ledger.opening import can_hold_a_ledger
 from workers.ledger.protocol import SweepRules
@@ -47,7 +48,11 @@ class WorkerSettings:
         sweep_interval_s: how often each worker looks for jobs whose worker or message was lost.
         stale_s: a job that nobody took for so long, although its queue moved on, is published again.
         ledger_keep_s: ended jobs are forgotten by the ledger after so long; their records stay in the store.
-        chunks_per_child: a child is replaced after so many messages.
+        chunks_per_child: a child is replaced after so many pieces of work; one that has a device lives on unless this
+            is set, since opening a device takes long.
+        gather: render messages together: ``on``, ``off``, or ``auto``: where devices render.
+        gather_jobs: what is gathered is full at so many jobs; ``gather_waits_ms``: how long a lane's message waits for
+            others at most, ``green=1,bulk=20``; lanes that are not named keep their default.
         soft_shutdown_s: how long running chunks may take to finish when a worker is stopped in a hurry.
         broker_timeout_s: how long a connection attempt or an answer of the broker may take.
         store_threads: how many objects a worker reads at a time.
@@ -79,6 +84,9 @@ class WorkerSettings:
     stale_s: float = 15.0
     ledger_keep_s: float = 7 * 86_400.0
     chunks_per_child: int = 2000
+    gather: str = "auto"
+    gather_jobs: int = 64
+    gather_waits_ms: Mapping[Lane, float] = field(default_factory=lambda: dict(GATHER_WAITS_MS))
     soft_shutdown_s: float = 30.0
     broker_timeout_s: float = 15.0
     store_threads: int = 8
@@ -215,6 +223,15 @@ def _number(kind: type[int | float], low: float, high: float) -> Callable[[str, 
     return read
 
 
+def _choice(*names: str) -> Callable[[str, str], str]:
+    def read(value: str, variable: str) -> str:
+        if value not in names:
+            raise ConfigError(f"{variable} is {value!r}.", hint=f"Set it to one of {', '.join(names)}.")
+        return value
+
+    return read
+
+
 def _ladder(value: str, variable: str) -> tuple[float, ...]:
     read = _number(float, 0, MAX_DELAY_S)
     return tuple(read(step.strip(), variable) for step in value.split(",") if step.strip())
@@ -246,6 +263,9 @@ _READERS: dict[str, Callable[[str, str], Any]] = {
     "stale_s": _number(float, 1, 3600),
     "ledger_keep_s": _number(float, 60, 10 * 365 * 86_400),
     "chunks_per_child": _number(int, 1, 1_000_000),
+    "gather": _choice("auto", "on", "off"),
+    "gather_jobs": _number(int, 1, MAX_CHUNK_JOBS),
+    "gather_waits_ms": parse_waits,
     "soft_shutdown_s": _number(float, 0, 600),
     "broker_timeout_s": _number(float, 2, 120),
     "store_threads": _number(int, 1, 64),

@@ -9,7 +9,7 @@ import msgspec
 
 from render.errors import InputError, KaipiaoError, StoreError
 from workers.errors import LedgerUnavailable
-from workers.in_hand import ChunkReport, JobInHand
+from workers.in_hand import ChunkInHand, ChunkReport, JobInHand
 from workers.ledger.entries import entry_of, work_digest
 from workers.ledger.protocol import Burial, Commitment, Grant, Ledger, Refusal, Retry, State
 from workers.logging import Logger
@@ -68,6 +68,14 @@ class Custody:
             else:
                 self._log.info("job.suppressed", job_id=job.job_id, chunk_id=chunk.chunk_id, reason=answer.value)
         return granted
+
+    def give_back(self, in_hand: ChunkInHand) -> None:
+        """Leave claimed jobs to whoever claims them next: that was no attempt.
+
+        Raises:
+            LedgerUnavailable: they stay claimed until their leases end.
+        """
+        self._ledger.give_back([task.job.job_id for task in in_hand.tasks], in_hand.holder)
 
     def settle(self, jobs: Sequence[JobInHand], chunk: Chunk, report: ChunkReport) -> None:
         """Tell the ledger what became of jobs, count them, and write each one's canonical log line."""

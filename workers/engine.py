@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 from render.errors import ConfigError
 from render.model.invoice import Media
@@ -15,6 +15,8 @@ from workers.idempotency import Identity, content_digest
 if TYPE_CHECKING:
     from render.model.read import ReadInvoice
     from render.pipeline import Renderer, RenderRequest, RenderResult
+    from workers.breaker.device import DeviceGate
+    from workers.rendering_device import RenderingDevice
 
 
 class Engine(Protocol):
@@ -31,11 +33,26 @@ class Engine(Protocol):
         """Render invoices; one's error stands in its result."""
 
 
-class RenderEngine:
-    """The product's own renderer."""
+@runtime_checkable
+class DeviceEngine(Protocol):
+    """An engine that can do without its device."""
 
-    def __init__(self, renderer: Renderer) -> None:
+    def put_behind(self, gate: DeviceGate) -> None:
+        """Ask the gate from now on whether a batch may use the device."""
+
+
+class RenderEngine:
+    """The product's own renderer.
+
+    Args:
+        renderer: reads, and renders unless there is a gate.
+        device: what the gate decides about; None = nothing can be put behind one.
+    """
+
+    def __init__(self, renderer: Renderer, device: RenderingDevice | None = None) -> None:
         self._renderer = renderer
+        self._device = device
+        self._gate: DeviceGate | None = None
         # What the invoices of the batch under way say: each is identified first and rendered then.
         self._read: dict[tuple[bytes, Media | None], ReadInvoice] = {}
 
@@ -61,9 +78,16 @@ class RenderEngine:
     def render_batch(self, requests: Sequence[RenderRequest]) -> Sequence[RenderResult]:
         """Render invoices; one's error stands in its result."""
         known, self._read = self._read, {}
-        return self._renderer.render_batch(
-            [replace(request, read=known.get((request.data, request.media))) for request in requests]
-        )
+        batch = [replace(request, read=known.get((request.data, request.media))) for request in requests]
+        gate, device = self._gate, self._device
+        if gate is None or device is None:
+            return self._renderer.render_batch(batch)
+        return gate.run(lambda: device.render(batch), lambda: device.render_without(batch))
+
+    def put_behind(self, gate: DeviceGate) -> None:
+        """Ask the gate from now on; not where nothing but the device may render."""
+        if self._device is not None and self._device.may_rest:
+            self._gate = gate
 
 
 def build_engine(values: Mapping[str, str]) -> Engine:
@@ -73,9 +97,10 @@ def build_engine(values: Mapping[str, str]) -> Engine:
         ConfigError: fonts or templates are missing; KeyUnavailable, KeyRejected: no signing.
     """
     from render.config import RenderSettings
-    from render.pipeline import Renderer
+    from workers.rendering_device import RenderingDevice
 
-    return RenderEngine(Renderer(RenderSettings.from_mapping(values)))
+    device = RenderingDevice.open(RenderSettings.from_mapping(values))
+    return RenderEngine(device.opened, device)
 
 
 def load_engine(settings: WorkerSettings) -> Engine:

@@ -17,7 +17,7 @@ from workers.custody import Custody
 from workers.engine import Engine
 from workers.errors import JobExpired
 from workers.idempotency import idempotency_key, number_key
-from workers.in_hand import ChunkReport, JobInHand, unexpected
+from workers.in_hand import ChunkInHand, ChunkReport, JobInHand, unexpected
 from workers.lease import Heart, Lease
 from workers.messages import Chunk
 from workers.receipts import OutputReceipt, Receipt
@@ -65,15 +65,39 @@ class ChunkRunner:
         Raises:
             LedgerUnavailable, StoreError: nothing was begun.
         """
+        in_hand = self.claim(chunk, holder)
+        self.carry_out([in_hand])
+        return in_hand.report
+
+    def claim(self, chunk: Chunk, holder: str) -> ChunkInHand:
+        """Return a chunk with its jobs that are there to be carried out; arguments as for :meth:`run`.
+
+        Raises:
+            LedgerUnavailable, StoreError: nothing was begun.
+        """
         tasks = self._custody.claim(chunk, holder)
-        report = ChunkReport(suppressed=len(chunk.jobs) - len(tasks))
-        if tasks:
-            with self._heart.holding(task.grant for task in tasks) as lease:
-                self._carry_out(tasks, lease)
-                self._let_go(tasks, lease)
-                self._finish([task for task in tasks if not task.is_taken])
-                self._custody.settle(tasks, chunk, report)
-        return report
+        return ChunkInHand(chunk, holder, tasks, ChunkReport(suppressed=len(chunk.jobs) - len(tasks)))
+
+    def give_back(self, in_hand: ChunkInHand) -> None:
+        """Leave claimed jobs to whoever claims them next: that was no attempt.
+
+        Raises:
+            LedgerUnavailable: they stay claimed until their leases end.
+        """
+        self._custody.give_back(in_hand)
+
+    def carry_out(self, chunks: Sequence[ChunkInHand]) -> None:
+        """Carry out claimed chunks together, as one batch of the engine; each is settled by itself."""
+        tasks = [task for in_hand in chunks for task in in_hand.tasks]
+        if not tasks:
+            return
+        with self._heart.holding(task.grant for task in tasks) as lease:
+            self._carry_out(tasks, lease)
+            self._let_go(tasks, lease)
+            self._finish([task for task in tasks if not task.is_taken])
+            for in_hand in chunks:
+                if in_hand.tasks:
+                    self._custody.settle(in_hand.tasks, in_hand.chunk, in_hand.report)
 
     def _carry_out(self, tasks: Sequence[JobInHand], lease: Lease) -> None:
         self._each(tasks, self._fetch)

@@ -71,6 +71,21 @@ class ChunkReport:
     again: list[tuple[float, Chunk]] = field(default_factory=list)
 
 
+@dataclass(slots=True)
+class ChunkInHand:
+    """A chunk with the jobs of it that were granted to its holder."""
+
+    chunk: Chunk
+    holder: str
+    tasks: list[JobInHand]
+    report: ChunkReport
+
+    @property
+    def has_suspects(self) -> bool:
+        """Tell whether a job of it was in the hand of a process that died: it may have been the cause."""
+        return any(task.grant.losses for task in self.tasks)
+
+
 def unexpected(error: Exception) -> KaipiaoError:
     """Return our tree's error for one that nobody foresaw; its text may hold anything, so only its kind is told."""
     failure = KaipiaoError(f"unexpected {type(error).__name__}.", hint="Please report this defect.")

@@ -15,8 +15,8 @@ from celery.exceptions import CPendingDeprecationWarning
 # Whatever is not named here does not reach the log: no names, no tax numbers, no amounts, no keys, no documents.
 FIELDS = frozenset({
     "alone", "attempt", "backend", "bad", "breaker", "bytes", "chunk_id", "code", "condemned", "delay_s", "duplicate",
-    "error_type", "event", "good", "job_id", "jobs", "lane", "level", "logger", "losses", "outputs", "pid", "pruned",
-    "reason", "receipt", "rules", "stage_ms", "template", "template_version", "timestamp", "together",
+    "error_type", "event", "good", "job_id", "jobs", "lane", "level", "logger", "losses", "messages", "outputs", "pid",
+    "pruned", "reason", "receipt", "rules", "stage_ms", "template", "template_version", "timestamp", "together",
 })  # fmt: skip
 
 Logger = structlog.typing.FilteringBoundLogger

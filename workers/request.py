@@ -30,6 +30,8 @@ class PoolRequest(Request):  # type: ignore[misc]  # Celery is untyped
     """A delivered message, as the main process sees it."""
 
     acknowledged: bool
+    has_company = False
+    """Its jobs are carried out together with those of other messages."""
 
     def on_failure(self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False) -> None:  # noqa: ANN401, FBT001, FBT002 Celery's signature
         """Take care of the jobs of a message whose process is gone, then acknowledge it."""
@@ -88,4 +90,6 @@ class PoolRequest(Request):  # type: ignore[misc]  # Celery is untyped
             app.ledger.give_back([job.job_id for job in chunk.jobs], holder)
             return
         settings = app.settings
-        app.recovery.take_back(chunk, holder, settings.sweep_rules, settings.time_limit_s if is_timeout else None)
+        # Of several messages nobody knows which one took so long; each goes out alone then, and alone it is to blame.
+        limit_s = settings.time_limit_s if is_timeout and not self.has_company else None
+        app.recovery.take_back(chunk, holder, settings.sweep_rules, limit_s)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,14 +17,16 @@ import redis
 
 from render.store.api import Store
 from workers.admission import Admission
+from workers.breaker.device import DEVICE_RULES, DeviceGate, device_part
 from workers.breaker.gate import Gate
 from workers.breaker.local import LocalBreaker
 from workers.breaker.protocol import Breaker, BreakerRules
 from workers.breaker.shared import SharedBreaker
 from workers.breaker.signing import SigningGate
 from workers.breaker.storing import StoreGate
+from workers.breaker.tally import FallbackTally
 from workers.config import WorkerSettings
-from workers.engine import Engine
+from workers.engine import DeviceEngine, Engine
 from workers.envelope.guard import EnvelopeGuard, Opened
 from workers.envelope.keys import KeyFile
 from workers.envelope.seal import Sealer
@@ -54,12 +57,17 @@ class Safeguards:
     Args:
         settings: of the pool.
         ledger: returns the process's ledger, which remembers nonces.
+
+    Attributes:
+        device: name of the device that this process renders on; empty = none is its own.
     """
 
     def __init__(self, settings: WorkerSettings, ledger: Callable[[], Ledger]) -> None:
         self._settings = settings
         self._ledger = ledger
         self._breaker: Breaker | None = None
+        self._device_gate: DeviceGate | None = None
+        self.device = ""
 
     @cached_property
     def keys(self) -> KeyFile | None:
@@ -113,9 +121,28 @@ class Safeguards:
                 self._guard(self.keys).spend(delivery.opened)
 
     def engine(self, engine: Engine) -> Engine:
-        """Put an engine behind the breaker of its signer."""
+        """Put an engine behind the breaker of its device, where this process has one, and of its signer."""
+        if self.device and isinstance(engine, DeviceEngine):
+            part = device_part(self.device, socket.gethostname())
+            gate = Gate(self.device_breaker(), part, pool_logger(), time.monotonic)
+            self._device_gate = DeviceGate(gate, pool_logger(), self.fallbacks)
+            engine.put_behind(self._device_gate)
         must_sign = dict(self._settings.values).get("KAIPIAO_SIGNING", "on") != "off"
         return SigningGate(engine, self._gate(SIGNER), must_sign=must_sign)
+
+    @cached_property
+    def fallbacks(self) -> FallbackTally:
+        """Return what counts the batches that devices did not make."""
+        return FallbackTally(self.shared)
+
+    def device_breaker(self) -> Breaker:
+        """Return the breaker of devices."""
+        return self._make_breaker(DEVICE_RULES)
+
+    @property
+    def has_lost_device(self) -> bool:
+        """Tell whether this process's device broke while others did its work: the process must end."""
+        return self._device_gate is not None and self._device_gate.has_lost_device
 
     def store(self) -> Store:
         """Open the store behind its breaker.
@@ -146,13 +173,13 @@ class Safeguards:
 
     def _gate(self, part: str) -> Gate:
         if self._breaker is None:
-            rules = BreakerRules()
-            self._breaker = (
-                SharedBreaker(self.shared, rules)
-                if self.shared is not None
-                else LocalBreaker(rules, lambda: round(time.monotonic() * 1000))
-            )
+            self._breaker = self._make_breaker(BreakerRules())
         return Gate(self._breaker, part, pool_logger(), time.monotonic)
+
+    def _make_breaker(self, rules: BreakerRules) -> Breaker:
+        if self.shared is not None:
+            return SharedBreaker(self.shared, rules)
+        return LocalBreaker(rules, lambda: round(time.monotonic() * 1000))
 
     def _sealer(self, keys: KeyFile) -> Sealer:
         key = keys.ring.current(self._settings.producer)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 from celery import Task
 from celery.exceptions import Reject
 
-from render.errors import BrokerError, ConfigError, StoreError
+from render.errors import BrokerError, ConfigError, KaipiaoError, StoreError
 from render.sign.sm3 import sm3_hex
 from workers.envelope.audit import file_refusal
 from workers.envelope.errors import EnvelopeRefused
@@ -20,6 +20,9 @@ from workers.retry import MAX_DELAY_S, Ladder
 if TYPE_CHECKING:
     from workers.app import PoolApp
     from workers.execution import ChunkRunner
+    from workers.in_hand import ChunkInHand, ChunkReport
+    from workers.messages import Chunk
+    from workers.safeguards import Delivery
 
 _DEVICE_LOST_STATUS = 70
 """EX_SOFTWARE of sysexits.h."""
@@ -47,23 +50,50 @@ class RenderChunk(Task):  # type: ignore[misc]  # Celery is untyped
 
     def run(self, message: object) -> None:
         """Carry out a message of either form."""
+        delivery = self.let_in(message)
+        if delivery is None:
+            return
+        try:
+            in_hand = self.claim(delivery)
+            self.spend(delivery)
+            self.runner.carry_out([in_hand])
+        except (LedgerUnavailable, StoreError) as error:
+            self.delay(error, delivery.chunk)
+        self.close(delivery, in_hand.report)
+        self.end_without_device()
+
+    def let_in(self, message: object) -> Delivery | None:
+        """Return what a message holds; None = it was refused, with a record.
+
+        Raises:
+            Retry, Reject: it comes again later.
+        """
         app: PoolApp = self.app
         try:
-            delivery = app.safeguards.let_in(message, task=self.name, message_id=self.request.id)
+            return app.safeguards.let_in(message, task=self.name, message_id=self.request.id)
         except (MessageInvalid, EnvelopeRefused) as error:
             self._refuse(message, error)
-            return
+            return None
         except (LedgerUnavailable, ConfigError) as error:
-            pool_logger().error("message.delayed", code=error.code)
-            self._come_back(min(2.0**self.request.retries, MAX_DELAY_S))
-        chunk = delivery.chunk
-        if app.safeguards.limits is not None:
-            app.safeguards.limits.spend(chunk.lane, len(chunk.jobs))
-        try:
-            report = self.runner.run(chunk, holder_of(self.request.hostname, self.request.id))
-        except (LedgerUnavailable, StoreError) as error:
-            pool_logger().warning("message.delayed", chunk_id=chunk.chunk_id, code=error.code)
-            self._come_back(min(2.0**self.request.retries, MAX_DELAY_S))
+            self.delay(error)
+
+    def claim(self, delivery: Delivery) -> ChunkInHand:
+        """Claim the jobs of a message in the name of its delivery.
+
+        Raises:
+            LedgerUnavailable, StoreError: nothing was begun.
+        """
+        return self.runner.claim(delivery.chunk, holder_of(self.request.hostname, self.request.id))
+
+    def spend(self, delivery: Delivery) -> None:
+        """Count the jobs of a message that is begun against the rate of its lane."""
+        limits = self.app.safeguards.limits
+        if limits is not None:
+            limits.spend(delivery.chunk.lane, len(delivery.chunk.jobs))
+
+    def close(self, delivery: Delivery, report: ChunkReport) -> None:
+        """Publish again what must be tried again, and refuse copies of the message from now on."""
+        app, chunk = self.app, delivery.chunk
         for delay_s, again in report.again:
             try:
                 app.publish_chunks([again], countdown_s=delay_s)
@@ -71,11 +101,24 @@ class RenderChunk(Task):  # type: ignore[misc]  # Celery is untyped
                 # The ledger has them queued; a sweep publishes them when the broker is back.
                 pool_logger().warning("message.unpublished", chunk_id=chunk.chunk_id, code=error.code)
         app.safeguards.carried_out(delivery)
-        if self.runner.has_lost_device:
-            # No later call of this process survives on that device. The pool starts another process in its place; the
-            # jobs were queued again above, so the message that comes back finds nothing left to do.
-            pool_logger().error("device.lost", chunk_id=chunk.chunk_id)
+
+    def end_without_device(self) -> None:
+        """End the process if its device is lost: no later call survives on it, and the pool starts another process.
+
+        Call it when every job is settled, so that a message that comes back finds nothing left to do.
+        """
+        if self.runner.has_lost_device or self.app.safeguards.has_lost_device:
+            pool_logger().error("device.lost", breaker=self.app.safeguards.device)
             raise SystemExit(_DEVICE_LOST_STATUS)
+
+    def delay(self, error: KaipiaoError, chunk: Chunk | None = None) -> NoReturn:
+        """Let this message come again later, the later the oftener it came.
+
+        Raises:
+            Retry, Reject: always.
+        """
+        pool_logger().warning("message.delayed", chunk_id=chunk.chunk_id if chunk else "", code=error.code)
+        self._come_back(min(2.0**self.request.retries, MAX_DELAY_S))
 
     def _come_back(self, delay_s: float) -> NoReturn:
         """Let this message come again later."""

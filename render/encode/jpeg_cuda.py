@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from render.encode.formats import FORMATS
 from render.errors import BackendUnavailable
 from render.gpu.faults import DeviceRefused, OutOfDeviceMemory
 from render.gpu.flight import Flight
@@ -59,6 +60,7 @@ class JpegSink:
     """
 
     name = "nvjpeg"
+    cpu_library = FORMATS["jpeg"].library
     media_type = "image/jpeg"
     suffix = ".jpg"
 

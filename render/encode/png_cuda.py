@@ -16,6 +16,7 @@ import numpy as np
 from isal import isal_zlib
 from numpy.typing import NDArray
 
+from render.encode.formats import FORMATS
 from render.encode.png import SIGNATURE, PngEncoder
 from render.encode.splice_table import SpliceTable, make_splice_table
 from render.gpu.flight import Flight
@@ -52,6 +53,7 @@ class PngSink:
     """Makes PNG files of pages on the device; the CPU's counterpart is PngEncoder at its level ``fast``."""
 
     name = "cuda-splice"
+    cpu_library = FORMATS["png"].library
     media_type = PngEncoder.media_type
     suffix = PngEncoder.suffix
 

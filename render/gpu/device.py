@@ -106,6 +106,11 @@ def choose(asked: str | Device = Device.AUTO) -> Choice:
     return found
 
 
+def look_again() -> Choice:
+    """Forget what an earlier probe of this process found, and probe anew: a device may have come back."""
+    return _probed.anew()
+
+
 def load_cupy() -> Cupy:
     """Import CuPy; call it only after :func:`choose` gave CUDA."""
     import cupy
@@ -203,6 +208,12 @@ class _Probed:
     def _forget(self) -> None:
         self._choice: Choice | None = None
         self._process = os.getpid()
+
+    def anew(self) -> Choice:
+        """Probe once more."""
+        with self._lock:
+            self._forget()
+        return self.here()
 
     def here(self) -> Choice:
         """Probe, log and remember; a child of a process that used CUDA gets no CUDA."""

@@ -18,9 +18,6 @@ U1 = NDArray[np.uint8]
 Value = TypeVar("Value")
 Value_co = TypeVar("Value_co", covariant=True)
 
-CPU = "cpu"
-"""Name of what made a page that no device made."""
-
 DEPTHS = (1, 2, 4, 8)
 
 
@@ -79,9 +76,11 @@ class Sink(Protocol[Value_co]):
 
     Attributes:
         name: of what makes it on the device, as receipts tell it.
+        cpu_library: of what encodes a page on the CPU; empty where pages stay pixels.
     """
 
     name: str
+    cpu_library: str
 
     def bytes_of(self, kind: PageKind) -> int:
         """Return the device memory that it needs for a page beside the page itself."""
@@ -102,7 +101,18 @@ class Sink(Protocol[Value_co]):
 
 @dataclass(frozen=True, slots=True)
 class Made(Generic[Value]):
-    """What was made of a page, and by what: the sink's name, or CPU."""
+    """What was made of a page, and by what, as receipts tell it: the sink's name, or what ran on the CPU."""
 
     value: Value
     backend: str
+
+
+def made_on_cpu(value: Value, compositor: str, sink: Sink[Value]) -> Made[Value]:
+    """Return what was made of a page without the device.
+
+    Args:
+        value: what was made.
+        compositor: what drew the page on the CPU, such as ``numba``.
+        sink: whose counterpart on the CPU encoded it.
+    """
+    return Made(value, f"{compositor}+{sink.cpu_library}" if sink.cpu_library else compositor)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,11 +14,10 @@ from numpy.typing import NDArray
 
 from render.errors import BackendUnavailable
 from render.gpu.device import Card, Choice, Device, choose, load_cupy
+from render.gpu.events import GpuEvent, GpuEventKind, log_event
 from render.gpu.faults import Cupy, DeviceRefused, OutOfDeviceMemory, guarded
 from render.gpu.residents import Residents
 from render.gpu.signatures import Kernel
-
-_log = logging.getLogger(__name__)
 
 N_LANES = 2
 """Streams: while the pages of one are copied back, those of the other are sent and drawn."""
@@ -149,5 +147,5 @@ def open_session(asked: str | Device = Device.AUTO, memory_bytes: int | None = N
         if asked == Device.CUDA:
             hint = "Free memory on the device, or choose the device `auto`."
             raise BackendUnavailable(f"{choice.card.name} cannot be opened: {error}.", hint=hint) from error
-        _log.warning("gpu.unopened card=%s reason=%s", choice.card.name, error)
+        log_event(GpuEvent(GpuEventKind.UNOPENED, 0, f"{choice.card.name}: {error}"))
         return None

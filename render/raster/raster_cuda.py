@@ -18,7 +18,7 @@ from render.display.list import DisplayList
 from render.display.resources import Resources
 from render.gpu.events import OnEvent, log_event
 from render.gpu.flight import Flight, Watch
-from render.gpu.pages import CPU, DevicePages, Made, PageKind, Pending, Sink
+from render.gpu.pages import DevicePages, Made, PageKind, Pending, Sink, made_on_cpu
 from render.gpu.session import Session
 from render.gpu.signatures import Page
 from render.pixels import PagePixels
@@ -40,6 +40,11 @@ PAGES_AT_ONCE = 32
 class BatchRasterizer(Rasterizer):
     """Prepares whole batches and leaves open who draws their pages; arguments as for the parent."""
 
+    @property
+    def compositor(self) -> str:
+        """Return the name of what draws a page on the CPU."""
+        return self.backend
+
     def prepare(self, display: DisplayList) -> Batch:
         """Return a batch that is placed, looked up and ready to be drawn.
 
@@ -54,7 +59,7 @@ class BatchRasterizer(Rasterizer):
         Raises:
             InputError, GlyphMissing, OutputInvalid: as the parent.
         """
-        return (Made(sink.on_cpu(pixels), CPU) for pixels in self.prepare(display))
+        return (made_on_cpu(sink.on_cpu(pixels), self.compositor, sink) for pixels in self.prepare(display))
 
     def _pages(
         self,
@@ -106,12 +111,18 @@ class CudaRasterizer(BatchRasterizer):
         watch: Watch | None = None,
     ) -> None:
         super().__init__(resources, dpi, backend=backend)
+        self._compositor = self.backend
         self.backend = "cuda"
         self.session = session
         self.is_strict = is_strict
         self.pages_at_once = pages_at_once
         self.on_event = on_event
         self.watch = watch
+
+    @property
+    def compositor(self) -> str:
+        """Return the name of what draws a page on the CPU."""
+        return self._compositor
 
     def rasterize(self, display: DisplayList) -> Iterator[PagePixels]:
         """Return the pages of a batch in order.
@@ -171,6 +182,7 @@ class PixelSink:
     """Brings pages back as pixels."""
 
     name = "cuda"
+    cpu_library = ""
 
     def bytes_of(self, kind: PageKind) -> int:  # noqa: ARG002 of the protocol
         """Return 0: pixels are read where they were composed."""

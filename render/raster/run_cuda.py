@@ -15,7 +15,7 @@ from render.gpu.events import GpuEvent, GpuEventKind
 from render.gpu.faults import DeviceRefused, OutOfDeviceMemory
 from render.gpu.flight import Flight
 from render.gpu.page_table import PageShape, PageTable
-from render.gpu.pages import CPU, DevicePages, Made, PageKind, Pending, Sink
+from render.gpu.pages import DevicePages, Made, PageKind, Pending, Sink, made_on_cpu
 from render.gpu.session import N_LANES
 from render.gpu.signatures import (
     BIN_ITEMS_COUNT,
@@ -111,12 +111,12 @@ class BatchRun(Generic[Value]):
             self._session.residents.clear()
             self._session.release()
 
-    def _give_up(self, pages: Sequence[int], reason: str) -> None:
+    def _give_up(self, pages: Sequence[int], reason: str, kind: GpuEventKind = GpuEventKind.FELL_BACK) -> None:
         """Say that the CPU draws these pages, or refuse where it may not."""
         if self._rasterizer.is_strict:
             message = f"the device could not make {len(pages)} page(s): {reason}."
             raise BackendUnavailable(message, hint="Choose the device `auto`, which lets the CPU draw them.")
-        self._rasterizer.on_event(GpuEvent(GpuEventKind.FELL_BACK, len(pages), reason))
+        self._rasterizer.on_event(GpuEvent(kind, len(pages), reason))
 
     def _submit(self, part: range) -> _Flown[Value]:
         on_device = [page for page in part if self._batch.kinds[page] is not None]
@@ -142,24 +142,25 @@ class BatchRun(Generic[Value]):
             if value is not None:
                 yield Made(value, self._sink.name)
             else:
-                yield Made(self._sink.on_cpu(self._rasterizer.draw_on_cpu(self._batch, page)), CPU)
+                drawn = self._sink.on_cpu(self._rasterizer.draw_on_cpu(self._batch, page))
+                yield made_on_cpu(drawn, self._rasterizer.compositor, self._sink)
 
     def _collect(self, flown: _Flown[Value]) -> Sequence[Value | None]:
         if flown.flight is None or flown.pending is None:
             return ()
         values: Sequence[Value | None] = [None] * len(flown.on_device)
-        reason = "the device could not hold what it made of them"
+        reason, kind = "the device could not hold what it made of them", GpuEventKind.DECLINED
         try:
             with self._session.doing("collecting pages", flown.flight.stream):
                 values = flown.pending.collect()
         except (OutOfDeviceMemory, DeviceRefused) as error:
-            reason = str(error)
+            reason, kind = str(error), GpuEventKind.FELL_BACK
             with self._session.doing("clearing up", flown.flight.stream):
                 flown.flight.stream.synchronize()
         flown.flight.let_go()
         unmade = [page for page, value in zip(flown.on_device, values, strict=True) if value is None]
         if unmade:
-            self._give_up(unmade, reason)
+            self._give_up(unmade, reason, kind)
         return values
 
     def _abandon(self) -> None:

@@ -146,7 +146,7 @@ class TestOpenSession:
 
         cupy.cuda.runtime.memGetInfo = refuse
         assert open_session("auto") is None
-        assert "gpu.unopened card=Fake device" in caplog.text
+        assert "gpu.unopened pages=0 reason=Fake device" in caplog.text
         with pytest.raises(BackendUnavailable, match="cannot be opened"):
             open_session("cuda")
 

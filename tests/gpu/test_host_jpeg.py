@@ -113,8 +113,8 @@ def test_pages_that_the_codec_fails_at_are_made_by_the_counterpart(known, batch,
     sink._encoder.encode = fails_at_times
     made = list(site.rasterizer(known, 254).run(batch, sink))
     assert calls == [8, 3]
-    assert [each.backend for each in made].count("cpu") == 4
-    assert [(event.kind, event.pages) for event in site.events] == [(GpuEventKind.FELL_BACK, 4)]
+    assert [each.backend for each in made].count(f"{Rasterizer(known, 254).backend}+libjpeg-turbo") == 4
+    assert [(event.kind, event.pages) for event in site.events] == [(GpuEventKind.DECLINED, 4)]
     assert {Image.open(io.BytesIO(each.value)).info["dpi"] for each in made} == {(254, 254)}
 
 

@@ -12,6 +12,7 @@ from render import drawing
 from render.config import RenderSettings
 from render.errors import DeviceLost
 from render.pipeline import Renderer, RenderRequest
+from render.raster.cpu import load_compositor
 from tests.gpu.host_samples import fake_session
 
 pytestmark = pytest.mark.fonts
@@ -70,7 +71,10 @@ def test_other_formats_are_encoded_by_the_cpu_from_pages_of_the_device(monkeypat
 
 @pytest.mark.parametrize(
     ("faults", "event", "backend"),
-    [({"oom_at": 3}, "gpu.halved", "cuda-splice"), ({"oom_at": 3, "oom_times": 50}, "gpu.fell_back", "cpu")],
+    [
+        ({"oom_at": 3}, "gpu.halved", "cuda-splice"),
+        ({"oom_at": 3, "oom_times": 50}, "gpu.fell_back", f"{load_compositor()[1]}+deflate"),
+    ],
 )
 def test_memory_that_ends_is_made_up_for(monkeypatch, caplog, documents, on_cpu, faults, event, backend):
     caplog.set_level("INFO")

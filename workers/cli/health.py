@@ -40,5 +40,7 @@ def health(*, stalled_after: StalledAfter = 60.0, as_json: JsonFlag = False) -> 
             table.add_row(state, str(number))
         table.add_row("longest wait", f"{found.waiting_s:.0f} s")
         table.add_row("last end", "never" if found.since_end_s is None else f"{found.since_end_s:.0f} s ago")
+        for name, device in found.devices.items():
+            table.add_row(printable(name), f"{device.fallbacks} batches fell back, breaker {device.breaker}")
         console().print(table)
     raise typer.Exit(0 if found.is_ready else EXIT_FAILED)

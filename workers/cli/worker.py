@@ -17,19 +17,26 @@ from workers.app import create_app, queue_of
 from workers.broker import EmbeddedBroker
 from workers.cli.output import error_console
 from workers.config import WorkerSettings
+from workers.devices import devices_of
 from workers.engine import load_engine
 from workers.logging import configure_logging
 from workers.messages import LANES, Lane
 
-Concurrency = Annotated[int, typer.Option("--concurrency", "-c", min=1, max=512, help="Processes that render.")]
+Concurrency = Annotated[
+    int | None,
+    typer.Option(
+        "--concurrency", "-c", min=1, max=512, help="Processes that render.", show_default="one a device, or 2"
+    ),
+]
 Queues = Annotated[str, typer.Option("--lanes", help=f"Lanes to serve, of {', '.join(LANES)}.")]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Also log what Celery does.")]
 
 ALL_LANES = ",".join(LANES)
+PROCESSES_WITHOUT_DEVICE = 2
 
 
 def worker(
-    concurrency: Concurrency = 2,
+    concurrency: Concurrency = None,
     lanes: Queues = ALL_LANES,
     verbose: Verbose = False,  # noqa: FBT002 typer's form of a flag
 ) -> None:
@@ -44,9 +51,10 @@ def worker(
         if not settings.broker_url:
             running.enter_context(EmbeddedBroker(settings))
         where = "the broker of KAIPIAO_BROKER_URL" if settings.broker_url else f"the broker in {settings.broker_folder}"
-        error_console().print(f"{concurrency} processes serve {', '.join(wanted)} from {where}. Ctrl-C stops them.")
+        processes = concurrency or len(devices_of(settings, os.environ)) or PROCESSES_WITHOUT_DEVICE
+        error_console().print(f"{processes} processes serve {', '.join(wanted)} from {where}. Ctrl-C stops them.")
         configure_logging(logging.INFO)
-        status = _serve(settings, concurrency, [queue_of(lane) for lane in wanted], "INFO" if verbose else "WARNING")
+        status = _serve(settings, processes, [queue_of(lane) for lane in wanted], "INFO" if verbose else "WARNING")
     raise typer.Exit(status)
 
 
