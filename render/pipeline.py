@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta, timezone
 
 from render.budget import BatchRoom
+from render.collection import paused_collection
 from render.config import RenderSettings
 from render.display.batch import concat
 from render.display.list import DisplayList
@@ -83,6 +84,7 @@ class Renderer:
             self._templates[kind] = self._registry.load(kind, fonts=self.fonts, seal=self._seal)
         return self._templates[kind]
 
+    @paused_collection()
     def render_batch(self, requests: Sequence[RenderRequest]) -> list[RenderResult]:
         """Render many invoices; the results stand in the order of the requests.
 
