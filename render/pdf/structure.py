@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from render.display.list import DisplayList, Kind
-from render.pdf.body import Body
+from render.pdf.body import Body, ObjectStream, pack_objects
+from render.pdf.deflate import deflate_fast
 from render.pdf.syntax import text_string
 
 PARAGRAPH, FIGURE = "P", "Figure"
@@ -53,15 +54,15 @@ def add_structure(body: Body, pages: Sequence[int], marks: Sequence[Sequence[str
         marks: for each page the structure type of each of its marked contents, by their number.
     """
     root = body.next_number
-    body.add_all(_tree(root, tuple(pages), tuple(map(tuple, marks))))
+    body.add_packed(_tree(root, tuple(pages), tuple(map(tuple, marks))))
     return f"/MarkInfo<</Marked true>>/StructTreeRoot {root} 0 R"
 
 
 @lru_cache(maxsize=_KEPT_TREES)
-def _tree(root: int, pages: tuple[int, ...], marks: tuple[tuple[str, ...], ...]) -> list[str]:
-    """Return the objects of a structure tree, whose numbers begin with that of its root.
+def _tree(root: int, pages: tuple[int, ...], marks: tuple[tuple[str, ...], ...]) -> list[ObjectStream]:
+    """Return the packed objects of a structure tree, whose numbers begin with that of its root.
 
-    Documents with the same fields and as many lines have the same tree.
+    Documents with the same fields and as many lines have the same tree, so it has streams of its own, which are kept.
     """
     document, number = root + 1, root + 2
     elements, texts = [], []
@@ -72,11 +73,12 @@ def _tree(root: int, pages: tuple[int, ...], marks: tuple[tuple[str, ...], ...])
         number += len(kinds)
     parents = "".join(f"{place}[{_references(numbers)}]" for place, numbers in enumerate(elements))
     tree = f"/ParentTree<</Nums[{parents}]>>/ParentTreeNextKey {len(pages)}"
-    return [
+    objects = [
         f"<</Type/StructTreeRoot/K {document} 0 R{tree}>>",
         f"<</S/Document/P {root} 0 R/K[{' '.join(map(_references, elements))}]>>",
         *texts,
     ]
+    return pack_objects(list(enumerate(objects, root)), deflate_fast)
 
 
 def _element_name(tag: str) -> str:
