@@ -11,13 +11,15 @@ from render.display.list import DisplayList, Kind
 from render.pdf.font import pair_keys
 from render.pdf.kernels.codes import FACE_SHIFT, assign_codes
 from render.pdf.kernels.operators import GLYPH_BYTES, RUN_BYTES, put_texts
+from render.pdf.structure import Marks
 
 
 class TextObjects:
     """All text of a display list as operators.
 
     Attributes:
-        operators: the text objects of all runs in paint order, each with a line feed behind it.
+        operators: the text objects of all runs in paint order, each with a line feed behind it, and the
+            operators of marked content about them.
         pairs: for each document, by the index of the face, the pairs of glyph and character that its font must hold;
             int64[n] each, see :mod:`render.pdf.font`.
     """
@@ -29,6 +31,7 @@ class TextObjects:
         prefix: str,
         document_of_page: NDArray[np.int64],
         seeds: NDArray[np.int64],
+        marks: Marks,
     ) -> None:
         """Turn every run into a text object.
 
@@ -38,6 +41,7 @@ class TextObjects:
             prefix: begins the resource names of fonts; one character.
             document_of_page: int64[P], ascending; pages of one document share fonts.
             seeds: int64[K], as :func:`seed_keys` makes them.
+            marks: which items begin and end marked content.
         """
         offsets = display.page_item_off.astype(np.int64)
         is_run = display.item_kind == Kind.GLYPHS
@@ -62,6 +66,8 @@ class TextObjects:
             display.glyph_x_um,
             widths,
             codes,
+            marks.begins[is_run],
+            marks.ends[is_run],
             ord(prefix),
             np.empty(longest, np.float64),
             np.empty(longest, np.int64),

@@ -26,7 +26,7 @@ from render.pdf.field import add_signature_field
 from render.pdf.font import FontCache, glyphs_of, stated_widths
 from render.pdf.info import Attachment, PdfFile, PdfInfo
 from render.pdf.picture import PictureBlock
-from render.pdf.structure import END_ELEMENT, PARAGRAPH, add_structure, begin_element
+from render.pdf.structure import END_ELEMENT, PARAGRAPH, add_structure, begin_element, mark_elements, no_marks
 from render.pdf.syntax import number, stream
 from render.pdf.text import TextObjects, font_name, seed_keys
 from render.pdf.xmp import info_dictionary, xmp_packet
@@ -98,9 +98,10 @@ class PdfWriter:
         if self._last is None or self._last[0] is not display:
             offsets = display.doc_page_off.astype(np.int64)
             document = np.arange(display.n_docs).repeat(offsets[1:] - offsets[:-1])
-            texts = TextObjects(display, self._widths, _VALUE_PREFIX, document, self._seeds)
+            marks = mark_elements(display) if self._is_tagged else no_marks(display)
+            texts = TextObjects(display, self._widths, _VALUE_PREFIX, document, self._seeds, marks)
             self._keep_outlines(texts)
-            self._last = (display, texts, Painter(display, texts, is_tagged=self._is_tagged))
+            self._last = (display, texts, Painter(display, texts, marks))
         return self._last[1], self._last[2]
 
     def _keep_outlines(self, texts: TextObjects) -> None:
