@@ -49,7 +49,7 @@ class TextObjects:
         page = np.arange(display.n_pages).repeat(offsets[1:] - offsets[:-1])[is_run]
         lengths = (display.run_glyph_off[runs + 1] - display.run_glyph_off[runs]).astype(np.int64)
         self.pairs: list[dict[int, NDArray[np.int64]]] = [{} for _ in range(int(document_of_page[-1]) + 1)]
-        codes = self._assign_codes(display, runs, document_of_page[page], int(lengths.sum()), seeds)
+        codes = self._assign_codes(display, runs, document_of_page[page], lengths, seeds)
         longest = int(lengths.max(initial=0))
         out = np.empty(RUN_BYTES * len(runs) + GLYPH_BYTES * len(codes), np.uint8)
         ends = np.empty(len(runs) + 1, np.int64)
@@ -90,14 +90,17 @@ class TextObjects:
         display: DisplayList,
         runs: NDArray[np.int64],
         document: NDArray[np.int64],
-        n_glyphs: int,
+        lengths: NDArray[np.int64],
         seeds: NDArray[np.int64],
     ) -> NDArray[np.uint16]:
         """Note the pairs of each document and face, and return the code of each glyph in its font."""
+        n_glyphs = int(lengths.sum())
+        # Room for one document, not for all: a table that stays in the processor's cache.
+        largest = int(np.bincount(document, lengths).max(initial=0)) + len(seeds)
         codes = np.empty(n_glyphs, np.uint16)
         distinct = np.empty(n_glyphs + len(self.pairs) * len(seeds), np.int64)
         groups = np.empty((n_glyphs + 1, 3), np.int64)
-        slots = np.zeros((2 << (n_glyphs + len(seeds)).bit_length(), 3), np.int64)
+        slots = np.zeros((2 << largest.bit_length(), 3), np.int64)
         count = assign_codes(
             runs,
             document,
