@@ -98,6 +98,9 @@ def _put_code(out: U1, at: int, code: int) -> int:
 
 @jitable
 def _divisor(a: int, b: int) -> int:
+    if b == 0 or (a and b % a == 0):
+        # Almost always, once the divisor is found: a single division, which is what takes long here.
+        return a
     a, b = abs(a), abs(b)
     while b:
         a, b = b, a % b
@@ -119,9 +122,11 @@ def put_rectangles_scalar(rects: I4, page_height_um: int, out: U1) -> int:
     origin_x, origin_y = int(rects[0, 0]), int(rects[0, 3])
     grid = 0
     for index in range(count):
-        for edge in range(2):
-            grid = _divisor(grid, int(rects[index, 2 * edge]) - origin_x)
-            grid = _divisor(grid, int(rects[index, 2 * edge + 1]) - origin_y)
+        grid = _divisor(grid, int(rects[index, 0]) - origin_x)
+        grid = _divisor(grid, int(rects[index, 2]) - origin_x)
+        if index == 0 or rects[index, 1] != rects[index - 1, 1] or rects[index, 3] != rects[index - 1, 3]:
+            grid = _divisor(grid, int(rects[index, 1]) - origin_y)
+            grid = _divisor(grid, int(rects[index, 3]) - origin_y)
     at = 0
     is_grid = count > 1 and grid >= _SMALLEST_GRID_UM
     if is_grid:
