@@ -58,7 +58,7 @@ def xmp_packet(info: PdfInfo) -> bytes:
     """Return the XMP packet that says the same, and claims PDF/A-3b (ISO 19005-3, 6.6.4) where asked to."""
     created = info.created.isoformat(timespec="seconds")
     texts = (info.title, info.author, info.subject, info.language, info.keywords, info.producer)
-    values = (*texts, created, created, info.document_id)
+    values: tuple[str, ...] = (*texts, created, created, info.document_id)
     together = "".join(values)
     if "&" in together or "<" in together or ">" in together:
         values = tuple([escape(value) for value in values])
