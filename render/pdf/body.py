@@ -66,11 +66,6 @@ class Body:
         """The number that the next object will get."""
         return self._next
 
-    @property
-    def end(self) -> int:
-        """File offset behind the last object that is placed."""
-        return self._at
-
     def reserve(self) -> int:
         """Return a number for an object that follows later."""
         number = self._next

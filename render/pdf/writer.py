@@ -141,7 +141,7 @@ class _Draft:
         self._pictures = pictures
         self._fonts = fonts
         self._display = display
-        self._fonts_end = 0
+        self._n_font_chunks = 0
         self._pages = range(int(display.doc_page_off[doc]), int(display.doc_page_off[doc + 1]))
         bases = display.page_base[self._pages.start : self._pages.stop].tolist()
         self._bases = [display.bases[base] if base != NO_BASE else None for base in bases]
@@ -198,7 +198,7 @@ class _Draft:
         fonts = {}
         for face, pairs in self._pairs.items():
             fonts[font_name(_VALUE_PREFIX, face)] = self._fonts.font(self._book.faces[face], pairs).write(body)
-        self._fonts_end = body.end
+        self._n_font_chunks = len(body.chunks())
         images = {}
         for index in content.images:
             digest = self._display.images[index]
@@ -231,17 +231,17 @@ class _Draft:
     def _assemble(self, background: Background, body: Body, catalog: int, info_number: int, info: PdfInfo) -> bytes:
         """Return the file, with an identifier made from all that it holds (ISO 32000-1, 14.4)."""
         body.pack(deflate_fast)
-        own = b"".join(body.chunks())
         state = background.digest.copy()
         # The fonts' own bytes follow from their faces and pairs.
         for face, pairs in self._pairs.items():
             state.update(self._book.faces[face].digest.encode() + pairs.tobytes())
-        state.update(own[self._fonts_end - len(background.data) :])
+        state.update(b"".join(body.chunks()[self._n_font_chunks :]))
         version = permanent = state.hexdigest()
         if info.document_id:
             permanent = hashlib.blake2b(info.document_id.encode(), digest_size=ID_BYTES).hexdigest()
         trailer = f"/Root {catalog} 0 R/Info {info_number} 0 R/ID[<{permanent}><{version}>]"
-        return b"".join((background.data, own, body.finish(background.table, trailer, deflate_fast)))
+        end = body.finish(background.table, trailer, deflate_fast)
+        return b"".join((background.data, *body.chunks(), end))
 
 
 def _form_name(place: int) -> str:
