@@ -39,6 +39,7 @@ SETTING_NAMES = (
     "KAIPIAO_PDF_TAGS",
     "KAIPIAO_SEAL",
     "KAIPIAO_SIGNATURE_OIDS",
+    "KAIPIAO_SIGNATURE_SEAL",
     "KAIPIAO_SIGNING",
     "KAIPIAO_TEMPLATES",
 )
@@ -54,6 +55,8 @@ class RenderSettings:
         seal: PNG of the seal (发票监制章) that the operator may use; None = the 样张 sample seal and watermark.
         identity: key and certificate that sign PDFs; None = documents stay unsigned.
         signature: the form of signatures.
+        signature_seal: a seal (电子印章, SESeal of GB/T 38540, DER) that signatures carry; None = they are CMS. Files
+            with such signatures are no PDF/A, and do not claim to be.
         pdf_tags: give PDFs a structure tree (tagged PDF), which costs about a kilobyte.
         budget: the most pixels and bytes that a batch may have.
         device: what draws pages: ``auto``, ``cpu`` or ``cuda``.
@@ -64,6 +67,7 @@ class RenderSettings:
     seal: Path | None = None
     identity: IdentityPaths | None = None
     signature: SignatureOptions = DEFAULT_OPTIONS
+    signature_seal: Path | None = None
     pdf_tags: bool = True
     budget: Budget = DEFAULT_BUDGET
     device: str = "auto"
@@ -74,7 +78,8 @@ class RenderSettings:
 
         ``KAIPIAO_SIGNING`` is ``on`` (default: the identity in KAIPIAO_KEY, KAIPIAO_CERTIFICATE and
         KAIPIAO_PASSPHRASE_FILE, or the test identity in KAIPIAO_HOME) or ``off``; ``KAIPIAO_PDF_TAGS`` is ``on``
-        (default) or ``off``; ``KAIPIAO_SIGNATURE_OIDS`` is ``pkcs7`` (default) or ``gbt35275``.
+        (default) or ``off``; ``KAIPIAO_SIGNATURE_OIDS`` is ``pkcs7`` (default) or ``gbt35275``;
+        ``KAIPIAO_SIGNATURE_SEAL`` is the file of a seal that names the signer's certificate as one of its holders.
 
         Raises:
             ConfigError: an unknown value, a number out of range, or a key without its certificate and passphrase file.
@@ -85,6 +90,7 @@ class RenderSettings:
             seal=_path(values, "KAIPIAO_SEAL"),
             identity=_identity(values),
             signature=_signature(values),
+            signature_seal=_path(values, "KAIPIAO_SIGNATURE_SEAL"),
             pdf_tags=_is_on(values, "KAIPIAO_PDF_TAGS"),
             budget=_budget(values),
             device=_device(values),

@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta, timezone
 
 from render.budget import BatchRoom
+from render.collection import paused_collection
 from render.config import RenderSettings
 from render.display.batch import concat
 from render.display.list import DisplayList
 from render.display.resources import Picture
 from render.drawing import Drawing, DrawnPage
-from render.errors import DeviceLost
+from render.errors import ConfigError, DeviceLost, KeyRejected, MalformedInput
 from render.fonts.registry import load_fonts
 from render.job import Job, Output, RenderRequest, RenderResult, check_request
 from render.layout.engine import layout_batch, layout_invoice
@@ -28,6 +29,7 @@ from render.sign import pdf as pdf_signature
 from render.sign.api import RawSigner
 from render.sign.keys import load_identity
 from render.sign.options import SignatureOptions
+from render.sign.seal_reader import read_seal
 from render.sign.sm3_many import sm3_many
 from render.templates.registry import Template, TemplateRegistry
 from render.timing import StageTimes
@@ -56,7 +58,7 @@ class Renderer:
     """Renders invoices; build it once a process, since fonts, templates and atlases are kept.
 
     Raises:
-        ConfigError: fonts or templates are missing.
+        ConfigError: fonts or templates are missing, or the seal of signatures cannot be read.
         KeyUnavailable, KeyRejected: the signing identity cannot be used.
         BackendUnavailable: a device was asked for that cannot be used here.
     """
@@ -70,7 +72,7 @@ class Renderer:
         self._writers: dict[str, PdfWriter] = {}
         self._drawing = Drawing(settings.device)
         self._signature = (
-            _Signature(load_identity(settings.identity), settings.signature) if settings.identity else None
+            _Signature(load_identity(settings.identity), _signature_options(settings)) if settings.identity else None
         )
 
     def template(self, kind: str) -> Template:
@@ -83,6 +85,7 @@ class Renderer:
             self._templates[kind] = self._registry.load(kind, fonts=self.fonts, seal=self._seal)
         return self._templates[kind]
 
+    @paused_collection()
     def render_batch(self, requests: Sequence[RenderRequest]) -> list[RenderResult]:
         """Render many invoices; the results stand in the order of the requests.
 
@@ -175,12 +178,13 @@ class Renderer:
             self._writers[digest] = PdfWriter(work.template.resources, is_tagged=self.settings.pdf_tags)
         reserve = self._signature.reserve if self._signature else 0
         with work.job.times.stage("pdf"):
-            info, attachments = _pdf_info(work.invoice, work.template), [_xml_attachment(work.invoice)]
+            options = self._signature.options if self._signature else self.settings.signature
+            info, attachments = _pdf_info(work.invoice, work.template, options), [_xml_attachment(work.invoice)]
             file = self._writers[digest].write(batch, doc, info, attachments, reserve)
         data, signer = file.data, ""
         if self._signature and file.signature_span:
             with work.job.times.stage("sign"):
-                key, when, options = self._signature.signer, work.job.request.signing_time, self._signature.options
+                key, when = self._signature.signer, work.job.request.signing_time
                 data = pdf_signature.sign_pdf(data, file.signature_span, key, when, options)
                 signer = key.serial
         name = f"{work.invoice.number}.pdf"
@@ -210,6 +214,9 @@ class _Signature:
     """The signer, the form of its signatures and how many bytes they need."""
 
     def __init__(self, signer: RawSigner, options: SignatureOptions) -> None:
+        if options.seal is not None and not options.seal.is_of(signer.certificate_der):
+            hint = "Set KAIPIAO_SIGNATURE_SEAL to a seal of this signer."
+            raise KeyRejected("the seal does not list the signer's certificate.", hint=hint)
         self.signer = signer
         self.options = options
         self.reserve = pdf_signature.reserve_bytes(signer, options)
@@ -268,7 +275,23 @@ def _page_sizes(work: _Work, display: DisplayList, doc: int) -> Iterator[tuple[i
         yield um_to_px(width_um, dpi), um_to_px(height_um, dpi)
 
 
-def _pdf_info(invoice: Invoice, template: Template) -> PdfInfo:
+def _signature_options(settings: RenderSettings) -> SignatureOptions:
+    """Return the form of signatures, with the seal read if there is one."""
+    if settings.signature_seal is None:
+        return settings.signature
+    name = settings.signature_seal.name
+    try:
+        seal = read_seal(settings.signature_seal.read_bytes())
+    except OSError as error:
+        hint = "Point KAIPIAO_SIGNATURE_SEAL at a file that can be read."
+        raise ConfigError(f"the seal {name} cannot be read: {error.strerror}.", hint=hint) from error
+    except MalformedInput as error:
+        hint = "KAIPIAO_SIGNATURE_SEAL takes an SESeal of GB/T 38540 in DER, not a picture."
+        raise ConfigError(f"{name} is no seal: {error}", hint=hint) from error
+    return replace(settings.signature, seal=seal)
+
+
+def _pdf_info(invoice: Invoice, template: Template, options: SignatureOptions) -> PdfInfo:
     return PdfInfo(
         title=f"{template.title} {invoice.number}",
         author=invoice.seller.name,
@@ -276,6 +299,8 @@ def _pdf_info(invoice: Invoice, template: Template) -> PdfInfo:
         keywords=invoice.number,
         # From the invoice, not from the clock: a re-rendered document keeps its bytes.
         created=datetime.combine(invoice.issued, time(), CHINA_TIME),
+        claims_pdf_a=options.allows_pdf_a,
+        signature_format=options.sub_filter,
     )
 
 

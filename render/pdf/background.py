@@ -21,6 +21,7 @@ from render.pdf.deflate import deflate_once
 from render.pdf.font import make_font
 from render.pdf.icc import srgb_profile
 from render.pdf.picture import PictureBlock
+from render.pdf.structure import no_marks
 from render.pdf.syntax import stream
 from render.pdf.text import TextObjects, font_name
 
@@ -128,8 +129,9 @@ def _add_forms(
         raise OutputInvalid("a background must be one page.", hint="Please report this defect.")
     # As one list, so that backgrounds of one document share a font.
     joined = concat(bases)
-    texts = TextObjects(joined, widths, _CAPTION_PREFIX, np.zeros(len(bases), np.int64), np.zeros(0, np.int64))
-    content = Painter(joined, texts).pages(0, len(bases))
+    marks, document = no_marks(joined), np.zeros(len(bases), np.int64)
+    texts = TextObjects(joined, widths, _CAPTION_PREFIX, document, np.zeros(0, np.int64), marks)
+    content = Painter(joined, texts, marks).pages(0, len(bases))
     fonts = {}
     for face, pairs in texts.pairs[0].items():
         block = make_font(resources.fonts.faces[face], pairs, deflate_once)

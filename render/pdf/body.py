@@ -9,16 +9,44 @@ from __future__ import annotations
 import itertools
 import struct
 from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import NamedTuple
 
+from render.errors import OutputInvalid
 from render.pdf.syntax import stream
 
 _FREE, _PLAIN, _PACKED = 0, 1, 2
 _ENTRY = struct.Struct(">BIH")
 _ENTRY_WIDTHS = "[1 4 2]"
 _OBJECTS_A_STREAM = 500
+_KEPT_ENTRIES = 128
+
+Deflate = Callable[[bytes], bytes]
 
 FREE_ENTRY = _ENTRY.pack(_FREE, 0, 0xFFFF)
 """The entry of object 0."""
+
+
+class ObjectStream(NamedTuple):
+    """A finished object stream and how many objects it holds."""
+
+    n_objects: int
+    data: bytes
+
+
+def pack_objects(objects: Sequence[tuple[int, str]], deflate: Deflate) -> list[ObjectStream]:
+    """Return object streams (ISO 32000-1, 7.5.7) of objects, each with its number."""
+    starts = range(0, len(objects), _OBJECTS_A_STREAM)
+    return [_object_stream(objects[start : start + _OBJECTS_A_STREAM], deflate) for start in starts]
+
+
+def _object_stream(objects: Sequence[tuple[int, str]], deflate: Deflate) -> ObjectStream:
+    texts = [text for _, text in objects]
+    offsets = itertools.accumulate([len(text) + 1 for text in texts], initial=0)
+    index = " ".join([f"{number} {offset}" for (number, _), offset in zip(objects, offsets, strict=False)]) + "\n"
+    data = (index + "\n".join(texts)).encode("ascii")
+    entries = f"/Type/ObjStm/N {len(objects)}/First {len(index)}/Filter/FlateDecode"
+    return ObjectStream(len(objects), stream(entries, deflate(data)))
 
 
 class Body:
@@ -30,22 +58,19 @@ class Body:
         self._at = offset
         self._chunks: list[bytes] = []
         self._packed: list[tuple[int, str]] = []
-        self._entries: dict[int, bytes] = {}
+        # By number; objects that were packed together have all their entries at the first of them.
+        self._entries: list[bytes] = []
 
     @property
     def next_number(self) -> int:
         """The number that the next object will get."""
         return self._next
 
-    @property
-    def end(self) -> int:
-        """File offset behind the last object that is placed."""
-        return self._at
-
     def reserve(self) -> int:
         """Return a number for an object that follows later."""
         number = self._next
         self._next += 1
+        self._entries.append(b"")
         return number
 
     def add(self, content: str, number: int | None = None) -> int:
@@ -55,11 +80,15 @@ class Body:
         self._packed.append((number, content))
         return number
 
-    def add_all(self, contents: Sequence[str]) -> range:
-        """Take objects that may be packed with others, and return their numbers."""
-        numbers = range(self._next, self._next + len(contents))
+    def add_packed(self, streams: Sequence[ObjectStream]) -> range:
+        """Append objects that were packed with the numbers that follow here, and return these numbers."""
+        numbers = range(self._next, self._next + sum(part.n_objects for part in streams))
         self._next = numbers.stop
-        self._packed.extend(zip(numbers, contents, strict=True))
+        self._entries.extend([b""] * len(numbers))
+        first = numbers.start
+        for part in streams:
+            self._entries[first - self._first] = _packed_entries(self.place(part.data), part.n_objects)
+            first += part.n_objects
         return numbers
 
     def place(self, content: bytes, number: int | None = None) -> int:
@@ -67,37 +96,36 @@ class Body:
         if number is None:
             number = self.reserve()
         chunk = b"%d 0 obj\n%b\nendobj\n" % (number, content)
-        self._entries[number] = _ENTRY.pack(_PLAIN, self._at, 0)
+        self._entries[number - self._first] = _ENTRY.pack(_PLAIN, self._at, 0)
         self._chunks.append(chunk)
         self._at += len(chunk)
         return number
 
-    def pack(self, deflate: Callable[[bytes], bytes]) -> None:
-        """Append the objects taken so far as object streams (ISO 32000-1, 7.5.7)."""
-        for start in range(0, len(self._packed), _OBJECTS_A_STREAM):
-            self._pack(self._packed[start : start + _OBJECTS_A_STREAM], deflate)
+    def pack(self, deflate: Deflate) -> None:
+        """Append the objects taken so far as object streams."""
+        taken = iter(self._packed)
+        for part in pack_objects(self._packed, deflate):
+            entries = _packed_entries(self.place(part.data), part.n_objects)
+            for at, (number, _) in zip(range(0, len(entries), _ENTRY.size), taken, strict=False):
+                self._entries[number - self._first] = entries[at : at + _ENTRY.size]
         self._packed = []
-
-    def _pack(self, objects: Sequence[tuple[int, str]], deflate: Callable[[bytes], bytes]) -> None:
-        texts = [text for _, text in objects]
-        offsets = itertools.accumulate([len(text) + 1 for text in texts], initial=0)
-        index = " ".join([f"{number} {offset}" for (number, _), offset in zip(objects, offsets, strict=False)]) + "\n"
-        data = (index + "\n".join(texts)).encode("ascii")
-        entries = f"/Type/ObjStm/N {len(objects)}/First {len(index)}/Filter/FlateDecode"
-        holder = self.place(stream(entries, deflate(data)))
-        pack = _ENTRY.pack
-        self._entries.update((number, pack(_PACKED, holder, place)) for place, (number, _) in enumerate(objects))
 
     def chunks(self) -> list[bytes]:
         """Return the bytes of all objects that are placed, in file order."""
         return self._chunks
 
     def table(self) -> bytes:
-        """Return the cross-reference entries of all objects, by number."""
-        entries = self._entries
-        return b"".join([entries[number] for number in range(self._first, self._next)])
+        """Return the cross-reference entries of all objects, by number.
 
-    def finish(self, before: bytes, trailer: str, deflate: Callable[[bytes], bytes]) -> bytes:
+        Raises:
+            OutputInvalid: a number was reserved and never used.
+        """
+        table = b"".join(self._entries)
+        if len(table) != _ENTRY.size * len(self._entries):
+            raise OutputInvalid("an object is missing.", hint="Please report this defect.")
+        return table
+
+    def finish(self, before: bytes, trailer: str, deflate: Deflate) -> bytes:
         """Return what ends the file: the cross-reference stream, which is the trailer as well, and where it stands.
 
         Args:
@@ -106,14 +134,20 @@ class Body:
             deflate: compresses the table.
         """
         number = self.reserve()
-        self._entries[number] = _ENTRY.pack(_PLAIN, self._at, 0)
+        self._entries[number - self._first] = _ENTRY.pack(_PLAIN, self._at, 0)
         head = f"/Type/XRef/W{_ENTRY_WIDTHS}/Size {self._next}{trailer}/Filter/FlateDecode"
         table = stream(head, deflate(before + self.table()))
         return b"%d 0 obj\n%b\nendobj\nstartxref\n%d\n%%%%EOF\n" % (number, table, self._at)
 
     def offset_of(self, number: int) -> int:
         """Return where a placed object begins in the file."""
-        kind, offset, _ = _ENTRY.unpack(self._entries[number])
+        kind, offset, _ = _ENTRY.unpack(self._entries[number - self._first])
         if kind != _PLAIN:
             raise ValueError(f"object {number} has no place of its own")
         return int(offset)
+
+
+@lru_cache(maxsize=_KEPT_ENTRIES)
+def _packed_entries(holder: int, count: int) -> bytes:
+    """Return the cross-reference entries of all objects of an object stream, by their place in it."""
+    return b"".join([_ENTRY.pack(_PACKED, holder, place) for place in range(count)])

@@ -11,9 +11,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from render.display.list import NO_BASE, Blend, DisplayList, Kind
+from render.display.list import Blend, DisplayList, Kind
 from render.pdf import shapes
-from render.pdf.structure import END_ELEMENT, PARAGRAPH, begin_element, element_kind, element_of_tag
+from render.pdf.structure import END_ELEMENT, NO_MARK, Marks, begin_element, element_kind
 from render.pdf.syntax import number
 from render.pdf.text import TextObjects
 from render.units import um_to_pt
@@ -22,7 +22,6 @@ SCALE = "{0} 0 0 {0} 0 0 cm\n".format(number(um_to_pt(1), 12)).encode("ascii")
 """Makes a micrometre of a length 1; twelve decimals keep 400 mm right to a millionth of a point."""
 
 _OPAQUE = 255
-_NO_ELEMENT = -1
 _GLYPHS = int(Kind.GLYPHS)
 _BLEND_NAME = {Blend.NORMAL: "Normal", Blend.MULTIPLY: "Multiply"}
 
@@ -76,12 +75,12 @@ class Painter:
     Args:
         display: one or more laid-out documents.
         texts: the list's text.
-        is_tagged: mark which items belong to which element of the document's structure.
+        marks: which items belong to which element of the document's structure; those of text are in ``texts`` already.
     """
 
-    def __init__(self, display: DisplayList, texts: TextObjects, *, is_tagged: bool = False) -> None:
+    def __init__(self, display: DisplayList, texts: TextObjects, marks: Marks) -> None:
         self._display = display
-        self._is_tagged = is_tagged
+        self._marks = marks
         self._texts = texts
         self._colours = [_colour(*rgb) for rgb in display.paint_rgba[:, :3].tolist()]
         self._states = list(zip(display.paint_rgba[:, 3].tolist(), display.paint_blend.tolist(), strict=True))
@@ -100,23 +99,8 @@ class Painter:
         state, fill, stroke = PLAIN_STATE, b"", b""
         has_blend = False
         text = self._texts.operators
-        marks = [PARAGRAPH] if self._is_tagged and self._display.page_base[page] != NO_BASE else []
-        element = _NO_ELEMENT
         stretches = self._stretches[self._first_of_page[page] : self._first_of_page[page + 1]]
-        settled = -1
-        for begin, end, kind, paint, ref, belongs_to in stretches:
-            if belongs_to != element:
-                if element != _NO_ELEMENT:
-                    operators.append(END_ELEMENT)
-                element = belongs_to
-                element_type = element_kind(kind)
-                operators.append(begin_element(element_type, len(marks)))
-                marks.append(element_type)
-            # Most stretches are text in the paint of the one before.
-            if kind == _GLYPHS and paint == settled:
-                operators.append(text[begin:end])
-                continue
-            settled = paint if kind == _GLYPHS else -1
+        for begin, end, kind, paint, ref, mark, is_end in stretches:
             wanted = self._states[paint] if kind != Kind.IMAGE else (_OPAQUE, self._states[paint][1])
             if wanted != state:
                 state = wanted
@@ -133,19 +117,21 @@ class Painter:
                 fill = colour
             if kind == Kind.GLYPHS:
                 operators.append(text[begin:end])
-            else:
-                operators.append(self._shape(kind, ref, self._heights[page], content))
-        if element != _NO_ELEMENT:
-            operators.append(END_ELEMENT)
-        content.marks.append(marks)
+                continue
+            if mark != NO_MARK:
+                operators.append(begin_element(element_kind(kind), mark))
+            operators.append(self._shape(kind, ref, self._heights[page], content))
+            if is_end:
+                operators.append(END_ELEMENT)
+        content.marks.append(self._marks.kinds[page])
         content.pages.append(b"".join(operators))
         content.is_transparent.append(has_blend)
 
-    def _find_stretches(self) -> tuple[list[tuple[int, int, int, int, int, int]], list[int]]:
+    def _find_stretches(self) -> tuple[list[tuple[int, int, int, int, int, int, bool]], list[int]]:
         """Find the stretches of items that are painted at once, and where each page's begin among them.
 
-        All text of one paint and element in a row is one, any other item is one by itself. A stretch has begin and end
-        of its text, kind, paint, first reference and element.
+        All text of one paint in a row is one, any other item is one by itself. A stretch has begin and end of its text,
+        kind, paint, first reference and, where it is no text, the mark that it begins and whether it ends one.
         """
         display = self._display
         kind, paint = display.item_kind, display.item_paint
@@ -153,14 +139,11 @@ class Painter:
         is_first[1:-1] = (kind[1:] != Kind.GLYPHS) | (kind[:-1] != Kind.GLYPHS) | (paint[1:] != paint[:-1])
         offsets = display.page_item_off.astype(np.int64)
         is_first[offsets] = True
-        element = np.full(len(kind), _NO_ELEMENT, np.int64)
-        if self._is_tagged and len(kind):
-            element = element_of_tag(display)[display.item_tag]
-            is_first[1:-1] |= element[1:] != element[:-1]
         starts = is_first.nonzero()[0]
         places = self._texts.places(starts)
-        columns = (column[starts[:-1]].tolist() for column in (kind, paint, display.item_ref, element))
-        return list(zip(places[:-1], places[1:], *columns, strict=True)), starts.searchsorted(offsets).tolist()
+        columns = (kind, paint, display.item_ref, self._marks.begins, self._marks.ends)
+        taken = (column[starts[:-1]].tolist() for column in columns)
+        return list(zip(places[:-1], places[1:], *taken, strict=True)), starts.searchsorted(offsets).tolist()
 
     def _shape(self, kind: int, ref: int, height_um: int, content: Content) -> bytes:
         if kind == Kind.RECTS:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import zlib
-
+import deflate
 from isal import isal_zlib
 
-_BEST = 9
+_BEST = 12
 _FAST = 2
 
 
 def deflate_once(data: bytes) -> bytes:
     """Return a zlib stream for bytes that are kept and used for many documents."""
-    return zlib.compress(data, _BEST)
+    return bytes(deflate.zlib_compress(data, _BEST))
 
 
 def deflate_fast(data: bytes) -> bytes:

@@ -7,7 +7,6 @@ extracts as each of them. Codes are 1, 2, 3 … in the order of the pairs; code 
 from __future__ import annotations
 
 import hashlib
-import itertools
 import struct
 from collections import OrderedDict
 from collections.abc import Callable
@@ -173,13 +172,14 @@ def _widths(face: Face) -> NDArray[np.int32]:
 
 def _width_array(widths: NDArray[np.int32]) -> str:
     """Return the /W entry of stated widths; those that the default covers are left out."""
+    changes = (widths[1:] != widths[:-1]).nonzero()[0].tolist()
     parts = []
     code = 1
-    for width, group in itertools.groupby(widths.tolist()):
-        last = code + len(list(group)) - 1
+    for last in (*changes, len(widths) - 1):
+        width = widths[last]
         if width != UNITS:
-            parts.append(f"{code} {last} {width}")
-        code = last + 1
+            parts.append(f"{code} {last + 1} {width}")
+        code = last + 2
     return f"/W[{' '.join(parts)}]" if parts else ""
 
 

@@ -57,7 +57,11 @@ class PdfInfo:
 
     def __post_init__(self) -> None:
         texts = ("title", "author", "subject", "keywords", "producer", "document_id")
-        faults = [fault for name in texts for fault in _text_faults(f"info.{name}", getattr(self, name))]
+        given = (self.title, self.author, self.subject, self.keywords, self.producer, self.document_id)
+        faults = []
+        # Almost all are well, which is quickly told of all together.
+        if _text_faults("info", "".join(given)):
+            faults = [fault for name in texts for fault in _text_faults(f"info.{name}", getattr(self, name))]
         if not _LANGUAGE.fullmatch(self.language):
             faults.append(_fault("info.language", "pdf.language", f"{self.language[:40]!r} is no language tag."))
         for name in ("created", "signed"):
@@ -87,7 +91,10 @@ class Attachment:
     modified: datetime
 
     def __post_init__(self) -> None:
-        faults = _text_faults("attachment.name", self.name) + _text_faults("attachment.description", self.description)
+        faults = [
+            *_text_faults("attachment.name", self.name),
+            *_text_faults("attachment.description", self.description),
+        ]
         if not self.name or self.name in {".", ".."} or _PATH_SIGNS.search(self.name):
             faults.append(_fault("attachment.name", "pdf.file_name", f"{self.name[:40]!r} is no plain file name."))
         if not _MEDIA_TYPE.fullmatch(self.media_type):

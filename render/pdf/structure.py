@@ -6,14 +6,17 @@ its captions. Elements are flat below the document: readers aloud and converters
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from render.display.list import DisplayList, Kind
-from render.pdf.body import Body
+from render.display.list import NO_BASE, DisplayList, Kind
+from render.pdf.body import Body, ObjectStream, pack_objects
+from render.pdf.deflate import deflate_fast
 from render.pdf.syntax import text_string
 
 PARAGRAPH, FIGURE = "P", "Figure"
@@ -24,7 +27,56 @@ _ALTERNATIVES = {FIGURE: f"/Alt{text_string('图')}"}
 _LINE_PREFIX = "lines["
 
 
-def element_of_tag(display: DisplayList) -> NDArray[np.int64]:
+NO_MARK = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """The marked contents of a display list: one for each element and page.
+
+    Attributes:
+        begins: int64[items], the number on its page of the marked content that begins with the item, or NO_MARK.
+        ends: bool[items], whether marked content ends with the item.
+        kinds: for each page the structure type of each of its marked contents, by their number; the first is that of
+            the background, where the page has one. Empty where content is not marked.
+    """
+
+    begins: NDArray[np.int64]
+    ends: NDArray[np.bool_]
+    kinds: list[list[str]]
+
+
+def no_marks(display: DisplayList) -> Marks:
+    """Return the marks of a list whose content is not marked."""
+    n_items = display.n_items
+    kinds: list[list[str]] = [[] for _ in range(display.n_pages)]
+    return Marks(np.full(n_items, NO_MARK, np.int64), np.zeros(n_items, np.bool_), kinds)
+
+
+def mark_elements(display: DisplayList) -> Marks:
+    """Return marks for items of one element that follow each other on a page."""
+    offsets = display.page_item_off.astype(np.int64)
+    is_first = np.ones(display.n_items + 1, np.bool_)
+    if display.n_items:
+        element = _element_of_tag(display)[display.item_tag]
+        is_first[1:-1] = element[1:] != element[:-1]
+    is_first[offsets] = True
+    has_base = display.page_base != NO_BASE
+    firsts = is_first[:-1].nonzero()[0]
+    first_of_page = firsts.searchsorted(offsets)
+    numbers = np.arange(len(firsts)) - (first_of_page[:-1] - has_base).repeat(np.diff(first_of_page))
+    begins = np.full(display.n_items, NO_MARK, np.int64)
+    begins[firsts] = numbers
+    kinds = [element_kind(kind) for kind in display.item_kind[firsts].tolist()]
+    first_of_page = first_of_page.tolist()
+    by_page = [
+        [*((PARAGRAPH,) if based else ()), *kinds[first:last]]
+        for based, (first, last) in zip(has_base.tolist(), itertools.pairwise(first_of_page), strict=True)
+    ]
+    return Marks(begins, is_first[1:], by_page)
+
+
+def _element_of_tag(display: DisplayList) -> NDArray[np.int64]:
     """Return, for each tag of the list, a number that tags of one element share; int64[tags]."""
     places: dict[str, int] = {}
     return np.array([places.setdefault(_element_name(tag), len(places)) for tag in display.tags], np.int64)
@@ -53,15 +105,15 @@ def add_structure(body: Body, pages: Sequence[int], marks: Sequence[Sequence[str
         marks: for each page the structure type of each of its marked contents, by their number.
     """
     root = body.next_number
-    body.add_all(_tree(root, tuple(pages), tuple(map(tuple, marks))))
+    body.add_packed(_tree(root, tuple(pages), tuple(map(tuple, marks))))
     return f"/MarkInfo<</Marked true>>/StructTreeRoot {root} 0 R"
 
 
 @lru_cache(maxsize=_KEPT_TREES)
-def _tree(root: int, pages: tuple[int, ...], marks: tuple[tuple[str, ...], ...]) -> list[str]:
-    """Return the objects of a structure tree, whose numbers begin with that of its root.
+def _tree(root: int, pages: tuple[int, ...], marks: tuple[tuple[str, ...], ...]) -> list[ObjectStream]:
+    """Return the packed objects of a structure tree, whose numbers begin with that of its root.
 
-    Documents with the same fields and as many lines have the same tree.
+    Documents with the same fields and as many lines have the same tree, so it has streams of its own, which are kept.
     """
     document, number = root + 1, root + 2
     elements, texts = [], []
@@ -72,11 +124,12 @@ def _tree(root: int, pages: tuple[int, ...], marks: tuple[tuple[str, ...], ...])
         number += len(kinds)
     parents = "".join(f"{place}[{_references(numbers)}]" for place, numbers in enumerate(elements))
     tree = f"/ParentTree<</Nums[{parents}]>>/ParentTreeNextKey {len(pages)}"
-    return [
+    objects = [
         f"<</Type/StructTreeRoot/K {document} 0 R{tree}>>",
         f"<</S/Document/P {root} 0 R/K[{' '.join(map(_references, elements))}]>>",
         *texts,
     ]
+    return pack_objects(list(enumerate(objects, root)), deflate_fast)
 
 
 def _element_name(tag: str) -> str:

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 _KEPT_NUMBERS = 4096
 _KEPT_DATES = 64
+_KEPT_NAMES = 64
 _REGULAR = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.+*@!$&,:;=?^`|~'\"")
 
 
@@ -15,6 +16,7 @@ def text_string(text: str) -> str:
     return f"<FEFF{text.encode('utf-16-be').hex().upper()}>"
 
 
+@lru_cache(maxsize=_KEPT_NAMES)
 def name(text: str) -> str:
     """Return a name object; every byte outside a safe set is written as #xx (ISO 32000-1, 7.3.5)."""
     return "/" + "".join(chr(byte) if byte in _REGULAR else f"#{byte:02X}" for byte in text.encode())

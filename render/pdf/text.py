@@ -11,13 +11,15 @@ from render.display.list import DisplayList, Kind
 from render.pdf.font import pair_keys
 from render.pdf.kernels.codes import FACE_SHIFT, assign_codes
 from render.pdf.kernels.operators import GLYPH_BYTES, RUN_BYTES, put_texts
+from render.pdf.structure import Marks
 
 
 class TextObjects:
     """All text of a display list as operators.
 
     Attributes:
-        operators: the text objects of all runs in paint order, each with a line feed behind it.
+        operators: the text objects of all runs in paint order, each with a line feed behind it, and the
+            operators of marked content about them.
         pairs: for each document, by the index of the face, the pairs of glyph and character that its font must hold;
             int64[n] each, see :mod:`render.pdf.font`.
     """
@@ -29,6 +31,7 @@ class TextObjects:
         prefix: str,
         document_of_page: NDArray[np.int64],
         seeds: NDArray[np.int64],
+        marks: Marks,
     ) -> None:
         """Turn every run into a text object.
 
@@ -38,6 +41,7 @@ class TextObjects:
             prefix: begins the resource names of fonts; one character.
             document_of_page: int64[P], ascending; pages of one document share fonts.
             seeds: int64[K], as :func:`seed_keys` makes them.
+            marks: which items begin and end marked content.
         """
         offsets = display.page_item_off.astype(np.int64)
         is_run = display.item_kind == Kind.GLYPHS
@@ -45,7 +49,7 @@ class TextObjects:
         page = np.arange(display.n_pages).repeat(offsets[1:] - offsets[:-1])[is_run]
         lengths = (display.run_glyph_off[runs + 1] - display.run_glyph_off[runs]).astype(np.int64)
         self.pairs: list[dict[int, NDArray[np.int64]]] = [{} for _ in range(int(document_of_page[-1]) + 1)]
-        codes = self._assign_codes(display, runs, document_of_page[page], int(lengths.sum()), seeds)
+        codes = self._assign_codes(display, runs, document_of_page[page], lengths, seeds)
         longest = int(lengths.max(initial=0))
         out = np.empty(RUN_BYTES * len(runs) + GLYPH_BYTES * len(codes), np.uint8)
         ends = np.empty(len(runs) + 1, np.int64)
@@ -62,6 +66,8 @@ class TextObjects:
             display.glyph_x_um,
             widths,
             codes,
+            marks.begins[is_run],
+            marks.ends[is_run],
             ord(prefix),
             np.empty(longest, np.float64),
             np.empty(longest, np.int64),
@@ -84,14 +90,17 @@ class TextObjects:
         display: DisplayList,
         runs: NDArray[np.int64],
         document: NDArray[np.int64],
-        n_glyphs: int,
+        lengths: NDArray[np.int64],
         seeds: NDArray[np.int64],
     ) -> NDArray[np.uint16]:
         """Note the pairs of each document and face, and return the code of each glyph in its font."""
+        n_glyphs = int(lengths.sum())
+        # Room for one document, not for all: a table that stays in the processor's cache.
+        largest = int(np.bincount(document, lengths).max(initial=0)) + len(seeds)
         codes = np.empty(n_glyphs, np.uint16)
         distinct = np.empty(n_glyphs + len(self.pairs) * len(seeds), np.int64)
         groups = np.empty((n_glyphs + 1, 3), np.int64)
-        slots = np.zeros((2 << (n_glyphs + len(seeds)).bit_length(), 3), np.int64)
+        slots = np.zeros((2 << largest.bit_length(), 3), np.int64)
         count = assign_codes(
             runs,
             document,

@@ -26,7 +26,7 @@ from render.pdf.field import add_signature_field
 from render.pdf.font import FontCache, glyphs_of, stated_widths
 from render.pdf.info import Attachment, PdfFile, PdfInfo
 from render.pdf.picture import PictureBlock
-from render.pdf.structure import END_ELEMENT, PARAGRAPH, add_structure, begin_element
+from render.pdf.structure import END_ELEMENT, PARAGRAPH, add_structure, begin_element, mark_elements, no_marks
 from render.pdf.syntax import number, stream
 from render.pdf.text import TextObjects, font_name, seed_keys
 from render.pdf.xmp import info_dictionary, xmp_packet
@@ -98,9 +98,10 @@ class PdfWriter:
         if self._last is None or self._last[0] is not display:
             offsets = display.doc_page_off.astype(np.int64)
             document = np.arange(display.n_docs).repeat(offsets[1:] - offsets[:-1])
-            texts = TextObjects(display, self._widths, _VALUE_PREFIX, document, self._seeds)
+            marks = mark_elements(display) if self._is_tagged else no_marks(display)
+            texts = TextObjects(display, self._widths, _VALUE_PREFIX, document, self._seeds, marks)
             self._keep_outlines(texts)
-            self._last = (display, texts, Painter(display, texts, is_tagged=self._is_tagged))
+            self._last = (display, texts, Painter(display, texts, marks))
         return self._last[1], self._last[2]
 
     def _keep_outlines(self, texts: TextObjects) -> None:
@@ -140,7 +141,7 @@ class _Draft:
         self._pictures = pictures
         self._fonts = fonts
         self._display = display
-        self._fonts_end = 0
+        self._n_font_chunks = 0
         self._pages = range(int(display.doc_page_off[doc]), int(display.doc_page_off[doc + 1]))
         bases = display.page_base[self._pages.start : self._pages.stop].tolist()
         self._bases = [display.bases[base] if base != NO_BASE else None for base in bases]
@@ -197,7 +198,7 @@ class _Draft:
         fonts = {}
         for face, pairs in self._pairs.items():
             fonts[font_name(_VALUE_PREFIX, face)] = self._fonts.font(self._book.faces[face], pairs).write(body)
-        self._fonts_end = body.end
+        self._n_font_chunks = len(body.chunks())
         images = {}
         for index in content.images:
             digest = self._display.images[index]
@@ -230,17 +231,17 @@ class _Draft:
     def _assemble(self, background: Background, body: Body, catalog: int, info_number: int, info: PdfInfo) -> bytes:
         """Return the file, with an identifier made from all that it holds (ISO 32000-1, 14.4)."""
         body.pack(deflate_fast)
-        own = b"".join(body.chunks())
         state = background.digest.copy()
         # The fonts' own bytes follow from their faces and pairs.
         for face, pairs in self._pairs.items():
             state.update(self._book.faces[face].digest.encode() + pairs.tobytes())
-        state.update(own[self._fonts_end - len(background.data) :])
+        state.update(b"".join(body.chunks()[self._n_font_chunks :]))
         version = permanent = state.hexdigest()
         if info.document_id:
             permanent = hashlib.blake2b(info.document_id.encode(), digest_size=ID_BYTES).hexdigest()
         trailer = f"/Root {catalog} 0 R/Info {info_number} 0 R/ID[<{permanent}><{version}>]"
-        return b"".join((background.data, own, body.finish(background.table, trailer, deflate_fast)))
+        end = body.finish(background.table, trailer, deflate_fast)
+        return b"".join((background.data, *body.chunks(), end))
 
 
 def _form_name(place: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from xml.sax.saxutils import escape
 
 from render.pdf.info import PdfInfo
@@ -25,6 +26,18 @@ _ALTERNATIVES = '<{0}><rdf:Alt><rdf:li xml:lang="x-default">{1}</rdf:li></rdf:Al
 _SEQUENCE = "<{0}><rdf:Seq><rdf:li>{1}</rdf:li></rdf:Seq></{0}>\n"
 _BAG = "<{0}><rdf:Bag><rdf:li>{1}</rdf:li></rdf:Bag></{0}>\n"
 _PLAIN = "<{0}>{1}</{0}>\n"
+_PROPERTIES = {
+    "dc:title": _ALTERNATIVES,
+    "dc:creator": _SEQUENCE,
+    "dc:description": _ALTERNATIVES,
+    "dc:language": _BAG,
+    "pdf:Keywords": _PLAIN,
+    "pdf:Producer": _PLAIN,
+    "xmp:CreateDate": _PLAIN,
+    "xmp:ModifyDate": _PLAIN,
+    "xmpMM:DocumentID": _PLAIN,
+}
+_KEPT_FORMS = 64
 
 
 def info_dictionary(info: PdfInfo) -> str:
@@ -44,17 +57,21 @@ def info_dictionary(info: PdfInfo) -> str:
 def xmp_packet(info: PdfInfo) -> bytes:
     """Return the XMP packet that says the same, and claims PDF/A-3b (ISO 19005-3, 6.6.4) where asked to."""
     created = info.created.isoformat(timespec="seconds")
-    values = (
-        (_ALTERNATIVES, "dc:title", info.title),
-        (_SEQUENCE, "dc:creator", info.author),
-        (_ALTERNATIVES, "dc:description", info.subject),
-        (_BAG, "dc:language", info.language),
-        (_PLAIN, "pdf:Keywords", info.keywords),
-        (_PLAIN, "pdf:Producer", info.producer),
-        (_PLAIN, "xmp:CreateDate", created),
-        (_PLAIN, "xmp:ModifyDate", created),
-        (_PLAIN, "xmpMM:DocumentID", info.document_id),
-    )
-    head = _HEAD.format(*(_PDF_A if info.claims_pdf_a else _NO_CLAIM))
-    lines = [form.format(key, escape(value)) for form, key, value in values if value]
-    return "".join((head, *lines, _TAIL)).encode()
+    texts = (info.title, info.author, info.subject, info.language, info.keywords, info.producer)
+    values: tuple[str, ...] = (*texts, created, created, info.document_id)
+    together = "".join(values)
+    if "&" in together or "<" in together or ">" in together:
+        values = tuple([escape(value) for value in values])
+    form = _form(tuple(map(bool, values)), info.claims_pdf_a)
+    return (form % values).encode()
+
+
+@lru_cache(maxsize=_KEPT_FORMS)
+def _form(is_filled: tuple[bool, ...], claims_pdf_a: bool) -> str:  # noqa: FBT001 a key of the cache
+    """Return a packet that takes the values of _PROPERTIES; lines of those that are not filled are left out."""
+    head = _HEAD.format(*(_PDF_A if claims_pdf_a else _NO_CLAIM))
+    lines = [
+        form.format(name, "%s") if filled else "%s"
+        for (name, form), filled in zip(_PROPERTIES.items(), is_filled, strict=True)
+    ]
+    return "".join((head, *lines, _TAIL))

@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "units": set(),
     "pixels": {"compiled", "errors"},
     "timing": set(),
+    "collection": set(),
     "model": GROUND,
     "fonts": GROUND,
     "display": GROUND | {"fonts"},

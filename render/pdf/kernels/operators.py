@@ -17,6 +17,7 @@ U2 = NDArray[np.uint16]
 I4 = NDArray[np.int32]
 U4 = NDArray[np.uint32]
 I8 = NDArray[np.int64]
+B1 = NDArray[np.bool_]
 F8 = NDArray[np.float64]
 Integer = int | np.integer[Any]
 
@@ -26,7 +27,7 @@ UNITS = 1000
 RECTANGLE_BYTES = 48
 """At most so many bytes a rectangle, and as many more for a whole set."""
 
-RUN_BYTES = 160
+RUN_BYTES = 192
 GLYPH_BYTES = 32
 """At most so many bytes a run, and a glyph of it."""
 
@@ -97,6 +98,9 @@ def _put_code(out: U1, at: int, code: int) -> int:
 
 @jitable
 def _divisor(a: int, b: int) -> int:
+    if b == 0 or (a and b % a == 0):
+        # Almost always, once the divisor is found: a single division, which is what takes long here.
+        return a
     a, b = abs(a), abs(b)
     while b:
         a, b = b, a % b
@@ -118,9 +122,11 @@ def put_rectangles_scalar(rects: I4, page_height_um: int, out: U1) -> int:
     origin_x, origin_y = int(rects[0, 0]), int(rects[0, 3])
     grid = 0
     for index in range(count):
-        for edge in range(2):
-            grid = _divisor(grid, int(rects[index, 2 * edge]) - origin_x)
-            grid = _divisor(grid, int(rects[index, 2 * edge + 1]) - origin_y)
+        grid = _divisor(grid, int(rects[index, 0]) - origin_x)
+        grid = _divisor(grid, int(rects[index, 2]) - origin_x)
+        if index == 0 or rects[index, 1] != rects[index - 1, 1] or rects[index, 3] != rects[index - 1, 3]:
+            grid = _divisor(grid, int(rects[index, 1]) - origin_y)
+            grid = _divisor(grid, int(rects[index, 3]) - origin_y)
     at = 0
     is_grid = count > 1 and grid >= _SMALLEST_GRID_UM
     if is_grid:
@@ -194,13 +200,15 @@ def put_texts_scalar(
     glyph_x_um: I4,
     widths: I4,
     codes: U2,
+    mark_begins: I8,
+    mark_ends: B1,
     prefix: int,
     gap: F8,
     adjust: I8,
     out: U1,
     ends: I8,
 ) -> int:
-    """Write the text object of each run, and a line feed after it.
+    """Write the text object of each run and a line feed after it, within marked content where that is asked for.
 
     Font, scale and spacing are set only where they differ from the run before on the same page. User space is
     micrometres with y up: positions, sizes and spacing are the integers of the display list, so nothing is rounded but
@@ -219,6 +227,8 @@ def put_texts_scalar(
         glyph_x_um: int32.
         widths: int32[n_faces, max_glyphs], the widths that fonts state, in 1/UNITS em.
         codes: uint16[G], the code of each glyph of ``runs``, one run after another.
+        mark_begins: int64[R], the number of the marked content that begins with the run; below 0 = none.
+        mark_ends: bool[R], whether marked content ends with the run.
         prefix: the first character of the resource names of fonts.
         gap: float64[longest run], overwritten.
         adjust: int64[longest run], overwritten.
@@ -240,6 +250,10 @@ def put_texts_scalar(
             )
         is_new_page = page[place] != last_page
         last_page = int(page[place])
+        if mark_begins[place] >= 0:
+            at = _put_word(out, at, b"/P<</MCID ")
+            at = _put_integer(out, at, mark_begins[place])
+            at = _put_word(out, at, b">>BDC\n")
         at = _put_word(out, at, b"BT")
         if is_new_page or face != last_face or size != last_size:
             last_face, last_size = face, size
@@ -279,6 +293,8 @@ def put_texts_scalar(
         at = _put_word(out, at, b">]TJ ET" if is_adjusted else b">Tj ET")
         out[at] = _NEWLINE
         at += 1
+        if mark_ends[place]:
+            at = _put_word(out, at, b"EMC\n")
     ends[runs.size] = at
     return at
 
@@ -299,6 +315,8 @@ _COLUMNS = ", ".join(
         ("int32", 1),
         ("int32", 2),
         ("uint16", 1),
+        ("int64", 1),
+        ("bool", 1),
     )
 )
 _TEXTS_SIGNATURE = f"int64({_COLUMNS}, int64, float64[::1], int64[::1], uint8[::1], int64[::1])"

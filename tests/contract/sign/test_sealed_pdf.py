@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import subprocess
 
 import pdf_samples
 import pikepdf
 import pytest
-from seal_samples import SIGNER, TRUSTED, sample_seal
+from seal_samples import MAKER, SIGNER, TRUSTED, sample_seal
 from signing_samples import NOW
 
-from render.errors import InputError, OutputInvalid
+from bench import corpus
+from render.config import RenderSettings
+from render.errors import ConfigError, InputError, KeyRejected, OutputInvalid
 from render.pdf.writer import PdfWriter
+from render.pipeline import Renderer, RenderRequest
 from render.sign.countersign import countersign_pdf
+from render.sign.keys import load_identity
 from render.sign.options import SignatureOptions
 from render.sign.pdf import reserve_bytes, sign_pdf
 from render.sign.seal_reader import read_seal
 from render.sign.verify import Status, verify_pdf
+from workers.cli.commands import load_command
 
 pytestmark = pytest.mark.fonts
 OPTIONS = SignatureOptions(seal=read_seal(sample_seal()))
@@ -91,3 +97,45 @@ def test_poppler_sees_the_field_and_says_that_it_does_not_know_the_format(sealed
     assert "Signature Field Name: Signature1" in done.stdout
     assert "Total document signed" in done.stdout
     assert "Unable to validate this type of signature" in done.stderr
+
+
+@pytest.fixture
+def with_seal(identity, tmp_path):
+    """Return what makes a renderer that signs with a seal of these bytes."""
+
+    def renderer(seal: bytes) -> Renderer:
+        path = tmp_path / "own.esl"
+        path.write_bytes(seal)
+        return Renderer(RenderSettings.from_mapping({**os.environ, "KAIPIAO_SIGNATURE_SEAL": str(path)}))
+
+    return renderer
+
+
+def test_the_renderer_signs_with_the_seal_of_its_settings(identity, with_seal, tmp_path):
+    renderer = with_seal(sample_seal(load_identity(identity).certificate_der))
+    (document,) = corpus.typical(1, 21)
+    (result,) = renderer.render_batch([RenderRequest(document.data, signing_time=NOW, outputs=("pdf",))])
+    assert result.error is None, result.error
+    (output,) = result.outputs
+    assert "pdfaid" not in metadata_of(output.data)
+    assert b"/Filter/Gomain.GMPkiLite/SubFilter/GM.sm2seal" in output.data
+    files = {"sealed.pdf": output.data, "changed.pdf": output.data.replace(b"%PDF-1.7", b"%PDF-1.6")}
+    (tmp_path / "maker.der").write_bytes(MAKER.certificate_der)
+    trust = ["--trust", identity.certificate, "--trust", tmp_path / "maker.der"]
+    codes = {}
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(SystemExit) as ended:
+            load_command("verify").main([str(argument) for argument in (tmp_path / name, *trust)])
+        codes[name] = int(ended.value.code or 0)
+    assert codes == {"sealed.pdf": 0, "changed.pdf": 1}
+
+
+def test_a_seal_that_cannot_serve_is_refused_at_the_start(identity, with_seal, tmp_path):
+    with pytest.raises(ConfigError, match="is no seal"):
+        with_seal(b"\x89PNG")
+    with pytest.raises(KeyRejected, match="does not list"):
+        with_seal(sample_seal())
+    missing = {**os.environ, "KAIPIAO_SIGNATURE_SEAL": str(tmp_path / "none.esl")}
+    with pytest.raises(ConfigError, match="cannot be read"):
+        Renderer(RenderSettings.from_mapping(missing))

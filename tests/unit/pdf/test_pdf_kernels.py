@@ -62,6 +62,8 @@ def test_texts_compiled_and_not(seed):
             *(column[name] for name in ("font", "size", "xscale", "origin", "off", "glyph", "x")),
             widths,
             np.arange(1, total + 1).astype(np.uint16),
+            np.where(np.arange(n_runs) % 3, -1, np.arange(n_runs) * 7),
+            np.arange(n_runs) % 3 == 1,
             ord("F"),
             np.zeros(longest_run(column), np.float64),
             np.zeros(longest_run(column), np.int64),
@@ -75,7 +77,9 @@ def test_texts_compiled_and_not(seed):
     assert written[0] == written[1]
     text, ends = written[0]
     runs = [text[a:b] for a, b in itertools.pairwise(ends)]
-    assert all(run.startswith(b"BT") and run.endswith(b" ET\n") for run in runs)
+    for place, run in enumerate(runs):
+        assert run.startswith(b"BT" if place % 3 else b"/P<</MCID %d>>BDC\nBT" % (place * 7))
+        assert run.endswith(b" ET\nEMC\n" if place % 3 == 1 else b" ET\n")
 
 
 def longest_run(column):

@@ -1,6 +1,7 @@
 """The structure tree: fields and lines in the order of reading, and a parent tree that leads back to them."""
 
 import io
+import re
 
 import pikepdf
 import pypdfium2
@@ -78,13 +79,45 @@ def test_the_parent_tree_leads_from_each_mark_to_its_element(book):
             assert all(element.Pg.objgen == page.objgen for element in parents)
 
 
+def test_an_element_may_hold_several_paints_and_shapes(book):
+    builder = DisplayListBuilder(book)
+    black, red = builder.paint(0, 0, 0), builder.paint(200, 0, 0)
+    builder.page(210_000, 140_000)
+    builder.text("song", 3_000, 20_000, 20_000, "甲", paint=black, tag="lines[0].name")
+    builder.rects([(0, 0, 9_000, 9_000)], paint=black, tag="lines[0].name")
+    builder.text("song", 3_000, 20_000, 25_000, "乙", paint=red, tag="lines[0].name")
+    builder.line(0, 0, 9_000, 0, 100, paint=black, tag="rule")
+    builder.text("song", 3_000, 20_000, 30_000, "丙", paint=red, tag="number")
+    data = PdfWriter(Resources(book)).write(builder.freeze(), 0, info()).data
+    with _open(data) as pdf:
+        assert [str(element.S) for element in pdf.Root.StructTreeRoot.K.K] == ["/P", "/Figure", "/P"]
+        content = pdf.pages[0].Contents.read_bytes()
+    kept = re.findall(rb"BDC|EMC|BT| re|RG|rg|S\n", content)
+    assert kept == [
+        b"rg",
+        b"BDC",
+        b"BT",
+        b" re",
+        b"rg",
+        b"BT",
+        b"EMC",
+        b"RG",
+        b"BDC",
+        b"S\n",
+        b"EMC",
+        b"BDC",
+        b"BT",
+        b"EMC",
+    ]
+
+
 def test_the_background_is_the_first_element_of_its_page(samples, book):
     display = _document(samples.fonts, samples)
     data = PdfWriter(samples.resources).write(display, 0, info()).data
     with _open(data) as pdf:
         assert [str(element.S) for element in pdf.Root.StructTreeRoot.K.K][:3] == ["/P", "/Figure", "/P"]
         content = pdf.pages[0].Contents.read_bytes()
-    assert b"/P<</MCID 0>>BDC\n/B0 Do\nEMC\n/Figure<</MCID 1>>BDC\n" in content
+    assert b"/P<</MCID 0>>BDC\n/B0 Do\nEMC\n0 0 0 rg\n/Figure<</MCID 1>>BDC\n" in content
     assert content.count(b"BDC") == content.count(b"EMC") == 7
 
 
