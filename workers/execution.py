@@ -169,6 +169,9 @@ class ChunkRunner:
             results = self._engine().render_batch(requests)
         except Exception as error:  # noqa: BLE001 the boundary of the engine: the jobs go to the retry table, not lost
             self.has_lost_device = self.has_lost_device or isinstance(error, DeviceLost)
+            if len(tasks) > 1 and not isinstance(error, KaipiaoError):
+                # A defect: whichever invoice provokes it shall end by it alone.
+                return [late for task in tasks for late in self._render([task], lease)]
             for task in tasks:
                 task.error = error if isinstance(error, KaipiaoError) else unexpected(error)
             return []

@@ -44,6 +44,7 @@ ISSUE_A_PHASE = 100
 ROUNDS = 6
 ISSUE_MS, BULK_MS = 5.0, 50.0
 BULK_PER_S = 100
+SETTLE_S = 1.0
 NICE = 10
 _FILL = 2_000
 _SEED = 20
@@ -202,12 +203,12 @@ def _phase(stage: _Stage, count: int, *, is_loaded: bool) -> list[float]:
     if is_loaded:
         _move(stage, _PARKED, queue_of("bulk"))
         # Until the bulk workers are at work.
-        time.sleep(1.0)
+        time.sleep(SETTLE_S)
     names = _publish(stage, count)
     latencies = _wait_done(stage, names)
     if is_loaded:
         _move(stage, queue_of("bulk"), _PARKED)
-        time.sleep(1.0)
+        time.sleep(SETTLE_S)
     return latencies
 
 

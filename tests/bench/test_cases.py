@@ -28,7 +28,8 @@ WITHOUT_PEER = {"stages.read", "stages.layout", "stages.pdf"}
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     for case in (pipeline, publish, stages):
         monkeypatch.setattr(case, "_REPEATS", 1)
-    monkeypatch.setattr(lanes, "ROUNDS", 2)
+    monkeypatch.setattr(lanes, "ROUNDS", 1)
+    monkeypatch.setattr(lanes, "SETTLE_S", 0.2)
     monkeypatch.setattr(lanes, "ISSUE_PER_S", 60.0)
 
 

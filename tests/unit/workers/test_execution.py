@@ -378,6 +378,22 @@ def test_an_engine_that_falls_over_sends_its_jobs_to_the_table(records, ledger):
     assert counts(run(runner, chunk(job("a", document(1)), job("b", document(2))))) == (0, 0, 0, 2)
 
 
+def test_an_invoice_whose_defect_breaks_its_batch_ends_alone(records, ledger):
+    class Fragile(RecordingEngine):
+        def render_batch(self, requests):
+            results = super().render_batch(requests)
+            if any(json.loads(request.data)["text"] == "fatal" for request in requests):
+                raise ZeroDivisionError("secret buyer name")
+            return results
+
+    engine = Fragile()
+    runner = make_runner(lambda: engine, records, ledger)
+    report = run(runner, chunk(*(job(f"j{n}", document(n, "fatal" if n == 1 else "")) for n in range(3))))
+    assert counts(report) == (2, 0, 1, 0)
+    assert [len(batch) for batch in engine.batches] == [3, 1, 1, 1]
+    assert records.outcome("j1").code == "internal"
+
+
 def test_a_machine_that_cannot_render_gives_its_jobs_to_others(records, ledger):
     def missing():
         raise EngineUnavailable("no fonts.") from ConfigError("no fonts.")
