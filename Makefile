@@ -43,7 +43,8 @@ setup: .venv/.set-up ## Make .venv from the lock file, then bring fonts, FFmpeg 
 	@echo "Ready: .venv/bin/kaipiao --help"
 
 test: .venv/.set-up-dev lint types ## Lint, check types, run all tests but those that need Java
-	timeout --kill-after=20 $(TEST_SECONDS) $(PY) -m pytest -q -n $(JOBS) --dist loadfile -m "not java and not ocr" $(PYTEST)
+	timeout --kill-after=20 $(TEST_SECONDS) $(PY) -m pytest -q -n $(JOBS) --dist loadfile --no-loadscope-reorder \
+		-m "not java and not ocr" $(PYTEST)
 
 contract: .venv/.set-up-dev ## Let veraPDF and other Java programs judge our files (needs java and mvn)
 	@if command -v java >/dev/null && command -v mvn >/dev/null; then \

@@ -16,7 +16,7 @@ from bench.cases import lanes, pipeline, publish, stages
 pytestmark = [pytest.mark.fonts, pytest.mark.slow]
 
 ROWS = {
-    "lanes": ["own_workers", "shared_workers"],
+    "lanes": ["own_workers"],
     "pipeline": ["batch_2"],
     "publish": ["batch", "ledger", "ledger+envelope"],
     "stages": ["read", "layout", "pdf", "layout+pdf", "sign", "raster", "encode", "store", "all"],
@@ -28,6 +28,7 @@ WITHOUT_PEER = {"stages.read", "stages.layout", "stages.pdf"}
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     for case in (pipeline, publish, stages):
         monkeypatch.setattr(case, "_REPEATS", 1)
+    monkeypatch.setattr(lanes, "CREWS", {"own_workers": lanes.CREWS["own_workers"]})
     monkeypatch.setattr(lanes, "ROUNDS", 1)
     monkeypatch.setattr(lanes, "SETTLE_S", 0.2)
     monkeypatch.setattr(lanes, "ISSUE_PER_S", 60.0)
