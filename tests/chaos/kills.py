@@ -50,12 +50,12 @@ def bare_worker_kills(context):
 
 
 def _kill_while_jobs_flow(context, run, workers, kills, jobs):
-    """Hurt one worker after the other, each while it has an invoice in hand; what is left of ``jobs`` follows."""
+    """Hurt one worker after the other, each while it has an invoice in hand, evenly over ``jobs``."""
     chance, supply = random.Random(context.seed), iter(range(jobs))
     for kill in range(kills):
         victim = workers[kill % len(workers)]
-        until = time.monotonic() + _PATIENCE_S
-        while not _has_work_in_hand(run, victim) and time.monotonic() < until:
+        due, until = jobs * kill // kills, time.monotonic() + _PATIENCE_S
+        while (len(run.submitted) < due or not _has_work_in_hand(run, victim)) and time.monotonic() < until:
             _feed(run, supply)
         _pause(chance.uniform(0.0, 0.3), run, supply)
         _hurt(run, victim, ("tree", "children", "frozen")[kill % 3])
