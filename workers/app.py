@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import threading
+import traceback
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -161,10 +162,12 @@ class PoolApp(Celery):  # type: ignore[misc]  # Celery is untyped
         try:
             yield
         except self._broker_errors as error:
-            raise BrokerError(
-                f"the broker is out of reach: {type(error).__name__}.",
-                hint="Check KAIPIAO_BROKER_URL and that the broker runs, then submit again; nothing is rendered twice.",
-            ) from error
+            raise _out_of_reach(error) from error
+        except AttributeError as error:
+            # kombu trips over the connection that a channel no longer has when it was cut in the midst of a batch.
+            if not _is_raised_in("kombu", error):
+                raise
+            raise _out_of_reach(error) from error
 
     @cached_property
     def _broker_errors(self) -> tuple[type[Exception], ...]:
@@ -225,6 +228,19 @@ class PoolApp(Celery):  # type: ignore[misc]  # Celery is untyped
         except EngineUnavailable as error:
             # Jobs that come here go back and say so as well; the child lives on, since fonts may be installed later.
             pool_logger().error("engine.unavailable", code=error.code, error_type=type(error.__cause__).__name__)
+
+
+def _out_of_reach(error: Exception) -> BrokerError:
+    return BrokerError(
+        f"the broker is out of reach: {type(error).__name__}.",
+        hint="Check KAIPIAO_BROKER_URL and that the broker runs, then submit again; nothing is rendered twice.",
+    )
+
+
+def _is_raised_in(package: str, error: Exception) -> bool:
+    """Tell whether the code that raised an error is a package's."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return str(frame.f_globals.get("__name__")).partition(".")[0] == package
 
 
 def create_app(settings: WorkerSettings, devices: tuple[str, ...] = ()) -> PoolApp:

@@ -21,6 +21,23 @@ _POISON = {
 that it took the job is noticed by the time limit alone."""
 
 
+def calm(context):
+    """Let jobs flow without a fault: the throughput and the growth of memory that the other rows are read against."""
+    jobs = context.scale(12_000, 6_000)
+    with Stage() as stage:
+        server = stage.redis(context.folder / "redis")
+        run = PoolRun(context.folder / "pool", server.url, work_s=0, tell=context.tell, **context.settings)
+        stage.worker(run.pool, "worker")
+        supply = iter(range(jobs))
+        while rest := list(islice(supply, _BATCH)):
+            run.submit(rest)
+            while len(run.submitted) - run.n_ended() > 3 * _BATCH:
+                time.sleep(0.05)
+            context.tell(f"{run.n_ended():,} of {jobs:,} jobs ended")
+        run.await_all(context.patience_s)
+        yield run.figures("calm")
+
+
 def worker_kills(context):
     """SIGKILL the whole worker, its children only, or a worker frozen while it fetches, as jobs flow."""
     kills, jobs = context.scale(52, 6, 3), context.scale(10_400, 600, 300)

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 _EVERY_S = 1.0
-_LEAST_SAMPLES = 8
-_LEAST_JOBS = 200
+# Of processes that lived for less, it would tell how much they load, not how they grow.
+_LEAST_SAMPLES = 10
+_LEAST_JOBS = 2_000
 _KIB = 1024
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 

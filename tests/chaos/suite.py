@@ -42,6 +42,7 @@ class Context:
 
 
 SCENARIOS = {
+    "calm": kills.calm,
     "gap": kills.fetch_gap,
     "kills": kills.worker_kills,
     "bare-kills": kills.bare_worker_kills,

@@ -4,8 +4,10 @@ import itertools
 from datetime import UTC, datetime
 
 import pytest
+from kombu.transport import redis
 
 from render.errors import BrokerError, InputError
+from workers.app import create_app
 from workers.client import JobOptions, PoolClient
 from workers.config import WorkerSettings
 
@@ -87,6 +89,18 @@ def test_hostile_job_ids_reach_no_file(tmp_path, job_id):
         with pytest.raises(Exception, match="is not a key"):
             client.status(job_id)
     assert list(client.records.store.list()) == []
+
+
+def test_a_channel_that_was_cut_is_a_broker_out_of_reach_and_our_own_defects_stay_what_they_are(tmp_path, monkeypatch):
+    app = create_app(client_of(tmp_path, KAIPIAO_BROKER_URL="redis://127.0.0.1:1/0").settings)
+    with pytest.raises(ZeroDivisionError), app._speaking():
+        raise ZeroDivisionError
+    with pytest.raises(AttributeError), app._speaking():
+        app.no_such_thing  # noqa: B018
+    # As kombu leaves a channel whose connection was cut while a batch was published.
+    monkeypatch.setattr(redis.Channel, "connection", None, raising=False)
+    with pytest.raises(BrokerError, match="AttributeError"), app._speaking():
+        redis.Channel.__new__(redis.Channel)._connparams()
 
 
 def test_following_ends_at_its_time_limit(tmp_path):
