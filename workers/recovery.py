@@ -52,8 +52,10 @@ class Recovery:
         Raises:
             LedgerUnavailable, StoreError, BrokerError: what was not finished comes back in a later sweep.
         """
-        together, unreadable = read_jobs(swept.together)
-        alone, also_unreadable = read_jobs(swept.alone)
+        # A job that lost a worker travels alone, also where its message was lost afterwards.
+        were_lost = [record for record in swept.together if record.losses]
+        together, unreadable = read_jobs(record for record in swept.together if not record.losses)
+        alone, also_unreadable = read_jobs([*swept.alone, *were_lost])
         if alone or together:
             self._publish([*one_by_one(alone), *in_chunks(together, self._chunk_jobs)])
         self._bury(swept.condemned, timed_out)

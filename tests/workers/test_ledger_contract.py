@@ -246,6 +246,19 @@ def test_jobs_of_a_dead_holder_need_not_wait_for_their_leases(ledger):
     assert ledger.bury([Burial(condemned, State.DEAD, "job_timeout", "")]) == [True]
 
 
+def test_what_was_given_back_tells_nothing_about_the_messages_behind_it(ledger, clock):
+    ledger.record([entry("first")])
+    clock.pass_ms(10)
+    ledger.record([entry("waits")])
+    clock.pass_ms(STALE_MS)
+    grant(ledger, "first", "stops")
+    # Its message goes back to the front of the queue, and whoever is next takes it from there.
+    assert ledger.give_back(["first"], "stops") == [True]
+    assert ledger.sweep(RULES) == Swept()
+    grant(ledger, "first", "next")
+    assert ledger.sweep(RULES) == Swept()
+
+
 def test_a_message_that_must_have_been_taken_is_published_again(ledger, clock):
     ledger.record([entry("lost"), entry("other lane", lane="bulk")])
     clock.pass_ms(10)

@@ -219,7 +219,8 @@ function operations.give_back()
   for i, id in ipairs(args.job_ids) do
     local job = peek(id)
     answers[i] = (job and job.state == 'claimed' and job.holder == args.holder) or false
-    if answers[i] then publish(job, 0, 'attempts', job.attempts - 1) end
+    -- Its message goes back to where it stood, so it counts as published when it was.
+    if answers[i] then move(job, 'queued', now, 'attempts', job.attempts - 1) end
   end
   return answers
 end

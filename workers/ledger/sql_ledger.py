@@ -208,7 +208,9 @@ class SqlLedger:
             jobs = [batch.held_by(job_id, holder) for job_id in job_ids]
             for job in jobs:
                 if job is not None:
-                    batch.publish(replace(job, attempts=job.attempts - 1))
+                    # Its message goes back to where it stood, so it counts as published when it was.
+                    back = replace(job, state=State.QUEUED, attempts=job.attempts - 1)
+                    batch.save(replace(back, at_ms=batch.now, changed_ms=batch.now))
         return [job is not None for job in jobs]
 
     def lose(self, job_ids: Sequence[str], holder: str, rules: SweepRules) -> Swept:

@@ -117,6 +117,18 @@ def test_a_job_that_was_lost_too_often_is_buried_with_a_record(pool):
     assert pool.state("b") is State.QUEUED
 
 
+def test_a_job_that_lost_a_worker_goes_out_alone_also_where_its_message_is_lost_afterwards(pool):
+    rules = SweepRules(stale_ms=STALE_MS, max_losses=2, lease_ms=LEASE_MS, holder="s", idle_lanes=("issue",))
+    record(pool, "a", "b", "c")
+    pool.claim("b")
+    pool.clock.pass_ms(LEASE_MS)
+    pool.recovery.settle(pool.ledger.sweep(rules))
+    pool.published.clear()
+    pool.clock.pass_ms(STALE_MS * 2)
+    pool.recovery.settle(pool.ledger.sweep(rules))
+    assert pool.published == [["b"], ["a", "c"]]
+
+
 def test_what_could_not_be_published_or_buried_comes_back(pool):
     record(pool, "a", "b")
     pool.claim("a")
