@@ -30,6 +30,7 @@ DEFAULT_COUNT = 6
 BATCH = 16
 NOTES = (
     "one warm process on one core; pages of invoices with 1 and with 8 lines of one row, no two the same",
+    "a turn of a side begins with a page of the same template that does not count",
     "pixels: ours from the laid-out page; theirs from our own PDF of it, which each opens anew for each page",
     "ours and pdfium draw into memory that is used again, MuPDF into fresh memory, poppler in a process of its own",
     "ink: palette indices, which hold all colours; PNG, WebP and TIFF hold every pixel exactly, as read by Pillow",
@@ -59,12 +60,17 @@ _OURS: Mapping[str, tuple[tuple[str, str, str], ...]] = {
 
 @dataclass(slots=True)
 class _Page:
-    """What a side works on in one turn: a page that is laid out, drawn, and ready in each library's own form."""
+    """What a side works on in one turn: a page that is laid out, drawn, and ready in each library's own form.
+
+    Attributes:
+        lead: a page that does not count: the side before left nothing of this one's in the processor's caches.
+    """
 
     sheet: Sheet
     dpi: int
     pixels: PagePixels
     prepared: dict[tuple[str, str], Any] = field(default_factory=dict)
+    lead: _Page | None = None
 
 
 @dataclass(slots=True)
@@ -73,14 +79,18 @@ class _Side:
 
     Attributes:
         work: does it and returns how many bytes came out; ``pages``: of how many pages that is.
+        warm_up: does it to the page that does not count, where that is not the same.
     """
 
     name: str
     work: Callable[[_Page], int]
     pages: int = 1
     sizes: list[int] = field(default_factory=list)
+    warm_up: Callable[[_Page], int] | None = None
 
     def __call__(self, page: _Page) -> StageMs:
+        if page.lead is not None:
+            (self.warm_up or self.work)(page.lead)
         cpu, start = _cpu_seconds(), time.perf_counter()
         size = self.work(page)
         elapsed, cpu = time.perf_counter() - start, _cpu_seconds() - cpu
@@ -89,7 +99,7 @@ class _Side:
 
     @property
     def mean_bytes(self) -> int:
-        """Mean size of all that was made while it was timed or warmed up."""
+        """Mean size of all that was made while it was timed."""
         return sum(self.sizes) // len(self.sizes)
 
 
@@ -123,10 +133,11 @@ def run(count: int) -> list[Row]:
     rows = []
     with one_core(), open_workshop() as workshop:
         for lines in _LINES:
-            sheets = _sheets(workshop, lines, count)
+            leads, sheets = _sheets(workshop, lines, count)
             for dpi in _DPIS:
                 _check(workshop, rivals, sheets[0], dpi)
-                rows += _measured(workshop, rivals, sheets, dpi, f"images.{dpi}dpi.lines_{lines}")
+                turns = _Turns(workshop, rivals, leads, sheets, dpi)
+                rows += _measured(workshop, rivals, turns, f"images.{dpi}dpi.lines_{lines}")
     return rows
 
 
@@ -135,13 +146,17 @@ def print_results(report: Report, console: Console) -> None:
     print_tables(report, console)
 
 
-def _sheets(workshop: Workshop, lines: int, count: int) -> list[Sheet]:
-    """Return invoices of one page, of one kind in turn with the other, each with a batch of its own kind."""
-    needed = len(KINDS) * -(-count // len(KINDS)) * (1 + BATCH)
+def _sheets(workshop: Workshop, lines: int, count: int) -> tuple[list[Sheet], list[Sheet]]:
+    """Return an invoice of each kind to begin turns with, and invoices of one page, of one kind in turn with the other.
+
+    Each of the latter comes with a batch of its own kind.
+    """
+    needed = len(KINDS) * (1 + -(-count // len(KINDS)) * (1 + BATCH))
     invoices = with_lines_of_one_row(lines, needed, _SEED + lines, workshop.is_one_row)
     by_kind = [iter([invoice for invoice in invoices if invoice.kind is kind]) for kind in KINDS]
+    leads = [workshop.sheet(next(own)) for own in by_kind]
     turns = (by_kind[place % len(by_kind)] for place in range(count))
-    return [workshop.sheet(next(own), list(itertools.islice(own, BATCH))) for own in turns]
+    return leads, [workshop.sheet(next(own), list(itertools.islice(own, BATCH))) for own in turns]
 
 
 def _check(workshop: Workshop, rivals: _Rivals, sheet: Sheet, dpi: int) -> None:
@@ -168,14 +183,14 @@ def _check(workshop: Workshop, rivals: _Rivals, sheet: Sheet, dpi: int) -> None:
         require(f"{codec.name}, {codec.form} at {dpi} dpi", file_problems(codec.form, data, page, sheet.invoice))
 
 
-def _measured(workshop: Workshop, rivals: _Rivals, sheets: Sequence[Sheet], dpi: int, prefix: str) -> list[Row]:
+def _measured(workshop: Workshop, rivals: _Rivals, turns: _Turns, prefix: str) -> list[Row]:
     """Time every side on every page, then ours beside pairs of a rasteriser and a PNG writer."""
     sides = {f"{form}.ours.{side.name}": side for form, side in _our_sides(workshop)}
     sides |= {
         f"{mode}.{peer.key}": _Side(peer.name, _draw(peer, mode)) for mode in ("rgb", "grey") for peer in rivals.rasters
     }
     sides |= {f"{codec.form}.{codec.key}": _Side(codec.name, _encode(codec)) for codec in rivals.codecs}
-    samples = _take(workshop, rivals, sides, sheets, dpi)
+    samples = turns.take(sides)
     table = _Table(prefix, sides, samples)
     rows = []
     for contest in ("rgb", "grey", *_OURS):
@@ -183,11 +198,15 @@ def _measured(workshop: Workshop, rivals: _Rivals, sheets: Sequence[Sheet], dpi:
         rows += table.contest(contest, known, rivals.missing)
     pairs = _pairs(rivals, samples)
     both = {"both.ours.both": _Side("both", lambda page: workshop.png(page.sheet, page.dpi))}
-    both["both.ours.both_batch"] = _Side("both_batch", lambda page: workshop.png_batch(page.sheet, page.dpi), BATCH)
+    both["both.ours.both_batch"] = _Side(
+        "both_batch",
+        lambda page: workshop.png_batch(page.sheet, page.dpi),
+        BATCH,
+        warm_up=lambda page: workshop.png(page.sheet, page.dpi),
+    )
     for key, (raster, codec) in pairs.items():
         both[f"both.{key}"] = _Side(f"{raster.name} + {codec.name}", _pair(raster, codec))
-    samples = _take(workshop, rivals, both, sheets, dpi)
-    return rows + _Table(prefix, both, samples).contest("both", list(pairs), {})
+    return rows + _Table(prefix, both, turns.take(both)).contest("both", list(pairs), {})
 
 
 def _our_sides(workshop: Workshop) -> list[tuple[str, _Side]]:
@@ -244,21 +263,37 @@ def _pairs(rivals: _Rivals, samples: _Samples) -> dict[str, tuple[RasterPeer, Co
     return pairs
 
 
-def _take(
-    workshop: Workshop, rivals: _Rivals, sides: Mapping[str, _Side], sheets: Sequence[Sheet], dpi: int
-) -> dict[str, dict[str, list[float]]]:
-    """Give every side its turns, page after page, so that but one page is held at a time in all its forms."""
-    samples: dict[str, dict[str, list[float]]] = {name: {} for name in sides}
-    for place, sheet in enumerate(sheets):
-        pixels = workshop.first_page(sheet, dpi)
+@dataclass(frozen=True, slots=True)
+class _Turns:
+    """Gives every side its turns.
+
+    Attributes:
+        leads: by kind, what a turn begins with.
+        sheets: what counts, of the kinds in turn.
+    """
+
+    workshop: Workshop
+    rivals: _Rivals
+    leads: Sequence[Sheet]
+    sheets: Sequence[Sheet]
+    dpi: int
+
+    def take(self, sides: Mapping[str, _Side]) -> dict[str, dict[str, list[float]]]:
+        """Return samples by side, taken page after page, so that few pages are held at a time in all their forms."""
+        samples: dict[str, dict[str, list[float]]] = {name: {} for name in sides}
+        leads = [self._page(sheet) for sheet in self.leads]
+        for place, sheet in enumerate(self.sheets):
+            page = self._page(sheet, leads[place % len(leads)])
+            taken = interleave(sides, [page], repeats=_REPEATS, warm_up=0)
+            for name, stages in taken.items():
+                for stage, values in stages.items():
+                    samples[name].setdefault(stage, []).extend(values)
+        return samples
+
+    def _page(self, sheet: Sheet, lead: _Page | None = None) -> _Page:
+        pixels = self.workshop.first_page(sheet, self.dpi)
         forms = shown(pixels)
-        page = _Page(sheet, dpi, pixels, {(c.form, c.key): c.prepare(forms) for c in rivals.codecs})
-        # The first two pages show every side both templates.
-        taken = interleave(sides, [page], repeats=_REPEATS, warm_up=int(place < 2))
-        for name, stages in taken.items():
-            for stage, values in stages.items():
-                samples[name].setdefault(stage, []).extend(values)
-    return samples
+        return _Page(sheet, self.dpi, pixels, {(c.form, c.key): c.prepare(forms) for c in self.rivals.codecs}, lead)
 
 
 @dataclass(frozen=True, slots=True)

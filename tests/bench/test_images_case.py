@@ -184,15 +184,28 @@ def test_the_case_stops_at_a_wrong_output(workshop, laid_out):
 
 
 def test_pages_that_are_measured_are_single_and_all_different(workshop):
-    sheets = case._sheets(workshop, 8, 3)
+    leads, sheets = case._sheets(workshop, 8, 3)
     assert [sheet.display.n_pages for sheet in sheets] == [1, 1, 1]
     assert [len(sheet.invoice.lines) for sheet in sheets] == [8, 8, 8]
     for made in sheets:
         assert read_invoice(to_json(made.invoice)).invoice.total == made.invoice.total
     assert [sheet.batch.n_pages for sheet in sheets] == [case.BATCH] * 3
     assert len({sheet.template.id for sheet in sheets}) == 2
-    numbers = [sheet.display.digest for sheet in sheets] + [sheet.batch.digest for sheet in sheets]
-    assert len(set(numbers)) == 6
+    # A page is warmed up for by another of its template.
+    assert [sheet.template.id for sheet in sheets] == [leads[place % 2].template.id for place in range(3)]
+    numbers = [sheet.display.digest for sheet in (*leads, *sheets)] + [sheet.batch.digest for sheet in sheets]
+    assert len(set(numbers)) == 8
+
+
+def test_a_turn_begins_with_a_page_that_does_not_count():
+    seen = []
+    lead = case._Page(None, 300, None)
+    side = case._Side("any", lambda page: seen.append(page) or 7)
+    page = case._Page(None, 300, None, lead=lead)
+    side(page)
+    assert (seen, side.sizes) == ([lead, page], [7])
+    case._Side("batch", side.work, 16, warm_up=lambda page: seen.append("first"))(page)
+    assert seen[2:] == ["first", page]
 
 
 def test_goods_that_never_fit_are_no_endless_search():
