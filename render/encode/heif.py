@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from PIL import Image, features
+from PIL import features
 
 from render.encode.metadata import exif_block, text_faults, xmp_packet
+from render.encode.pillow_image import colour_image
 from render.encode.request import NO_TEXT, check_quality, in_grey, level_faults, page_faults, refuse
 from render.errors import BackendUnavailable, Fault
 from render.pixels import PagePixels
@@ -62,7 +63,7 @@ class AvifEncoder:
         refuse(_faults(pixels, level, text, self.levels), "AVIF")
         file = io.BytesIO()
         # Pillow takes RGB alone here; of equal channels libavif keeps the luma.
-        Image.fromarray(in_grey(pixels).rgb() if self.is_grey else pixels.rgb()).save(
+        colour_image(in_grey(pixels) if self.is_grey else pixels).save(
             file,
             "AVIF",
             quality=self.quality,

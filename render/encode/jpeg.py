@@ -17,6 +17,7 @@ from typing import Any
 from PIL import Image
 
 from render.encode.metadata import text_faults, xmp_packet
+from render.encode.pillow_image import colour_image
 from render.encode.request import NO_TEXT, check_quality, level_faults, page_faults, refuse
 from render.pixels import PagePixels
 
@@ -66,7 +67,7 @@ class JpegEncoder:
         """
         faults = [*level_faults(level, self.levels), *page_faults(pixels, MAX_SIDE, _MAX_DPI), *text_faults(text)]
         refuse(faults, "JPEG")
-        image = Image.fromarray(pixels.grey() if self.is_grey else pixels.rgb())
+        image = Image.fromarray(pixels.grey()) if self.is_grey else colour_image(pixels)
         packet = xmp_packet(text)
         options = dict(_LEVELS[level]) | ({"xmp": packet} if packet else {})
         file = io.BytesIO()

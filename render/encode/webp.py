@@ -6,9 +6,10 @@ import io
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from PIL import Image, features
+from PIL import features
 
 from render.encode.metadata import exif_block, text_faults, xmp_packet
+from render.encode.pillow_image import colour_image
 from render.encode.request import NO_TEXT, in_grey, level_faults, page_faults, refuse
 from render.errors import BackendUnavailable
 from render.pixels import PagePixels
@@ -58,7 +59,7 @@ class WebpEncoder:
         refuse(faults, "WebP")
         method, effort = _LEVELS[level]
         file = io.BytesIO()
-        Image.fromarray(in_grey(pixels).rgb() if self.is_grey else pixels.rgb()).save(
+        colour_image(in_grey(pixels) if self.is_grey else pixels).save(
             file,
             "WEBP",
             lossless=True,
