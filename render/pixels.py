@@ -26,6 +26,32 @@ _GROUP = 32
 _LUMA = np.array([299, 587, 114], np.uint32)
 
 
+@dataclass(frozen=True, eq=False, slots=True, weakref_slot=True)
+class PageGround:
+    """What many pages are printed on.
+
+    Attributes:
+        index: uint8[height, width], C-contiguous, palette indices that never change.
+    """
+
+    index: U1
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class OnGround:
+    """Where a page is as its ground, which spares work on what is the same on each page.
+
+    Attributes:
+        index: the page's indices that this is said of; of a copy nothing is said.
+        ground: of the same shape.
+        touched: uint8[height], 0 for each row that equals the ground's.
+    """
+
+    index: U1
+    ground: PageGround
+    touched: U1
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class PagePixels:
     """One page as palette indices: every colour of the page is in the palette, so nothing is quantised.
@@ -35,12 +61,14 @@ class PagePixels:
         palette: uint8[n, 3] RGB, n ≤ 256.
         dpi: dots per inch.
         is_checked: its maker vouches that every index is in the palette, so nobody need read the page to see.
+        on_ground: what its maker vouches for besides, None if nothing.
     """
 
     index: U1
     palette: U1
     dpi: int
     is_checked: bool = False
+    on_ground: OnGround | None = None
 
     def rgb(self, out: U1 | None = None) -> U1:
         """Return uint8[height, width, 3].

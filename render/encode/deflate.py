@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import deflate as libdeflate
 import numpy as np
@@ -17,6 +17,10 @@ from numpy.typing import NDArray
 
 from render.compiled import compiled
 from render.encode.kernels.pack_rows import BYTE, SIGNATURE, pack_whole_bytes
+from render.pixels import OnGround
+
+if TYPE_CHECKING:
+    from render.encode.known_rows import RowMemory
 
 Rows = NDArray[np.uint8]
 
@@ -31,17 +35,18 @@ _Scratch = tuple[NDArray[np.uint64], NDArray[np.uint16], NDArray[np.uint64]]
 class ZlibStream(Protocol):
     """Turns rows into a zlib stream, the same for the same arguments."""
 
-    def __call__(self, rows: Rows, lead: int = 0) -> bytes:
+    def __call__(self, rows: Rows, lead: int = 0, on_ground: OnGround | None = None) -> bytes:
         """Return the stream.
 
         Args:
             rows: uint8[height, bytes in a row], at least one byte, C-contiguous.
             lead: 1 to write a byte 0 before each row, PNG's filter type ``none``; otherwise 0.
+            on_ground: what is known of the rows; it is used where it is said of this very array, and changes no byte.
         """
         ...
 
 
-def deflated(rows: Rows, level: str, lead: int = 0) -> memoryview:
+def deflated(rows: Rows, level: str, lead: int = 0, on_ground: OnGround | None = None) -> memoryview:
     """Return what ``ZLIB_STREAM[level]`` does, valid until the thread's next call; spares a copy."""
     if level == "small":
         effort = _SMALL_PAGE_EFFORT if rows.size < _LARGE_PAGE_BYTES else _LARGE_PAGE_EFFORT
@@ -51,12 +56,16 @@ def deflated(rows: Rows, level: str, lead: int = 0) -> memoryview:
     if kernel is None or not kernel.min_width <= width <= kernel.max_pitch - lead:
         return memoryview(isal_zlib.compress(_led(rows, lead), 1))
     scratch = _kernel_scratch.take(kernel, (height, width, lead))
-    length = kernel.run(rows.reshape(-1), width, lead, *scratch)
+    memory = kernel.memory
+    # Nothing is said of a copy.
+    page = on_ground if on_ground is not None and on_ground.index is rows else None
+    known = memory.known_rows(page, lead) if page is not None else memory.no_rows(height)
+    length = kernel.run(rows.reshape(-1), width, lead, *known, *scratch)
     return scratch[-1].view(np.uint8)[:length].data
 
 
-def _stream(level: str, rows: Rows, lead: int = 0) -> bytes:
-    return bytes(deflated(rows, level, lead))
+def _stream(level: str, rows: Rows, lead: int = 0, on_ground: OnGround | None = None) -> bytes:
+    return bytes(deflated(rows, level, lead, on_ground))
 
 
 ZLIB_STREAM: Mapping[str, ZlibStream] = MappingProxyType(
@@ -70,6 +79,7 @@ class _Kernel:
     """The compiled matcher of rows; see :func:`render.encode.kernels.deflate_rows.deflate_rows`."""
 
     run: Callable[..., int | np.signedinteger[Any]]
+    memory: RowMemory
     scratch: Callable[[int, int, int], _Scratch]
     min_width: int
     max_pitch: int
@@ -80,11 +90,12 @@ class _Kernel:
 def _kernel() -> _Kernel | None:
     """Return the matcher, or None where it cannot be compiled: as plain Python it would take seconds."""
     from render.encode.kernels import deflate_rows as source
+    from render.encode.known_rows import RowMemory
 
     run = compiled(source.deflate_rows, source.SIGNATURE)
     if run is source.deflate_rows or sys.byteorder != "little":
         return None
-    return _Kernel(run, source.scratch, source.MIN_WIDTH, source.MAX_PITCH)
+    return _Kernel(run, RowMemory(run), source.scratch, source.MIN_WIDTH, source.MAX_PITCH)
 
 
 class _KernelScratch(threading.local):

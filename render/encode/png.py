@@ -62,7 +62,8 @@ class PngEncoder:
         header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
         # pHYs counts pixels in a metre, of 254/10000 inch.
         per_metre = (pixels.dpi * 10000 + 127) // 254
-        stream = deflated(_rows(pixels, depth, is_grey=self.is_grey), level, lead=1)
+        rows = _rows(pixels, depth, is_grey=self.is_grey)
+        stream = deflated(rows, level, lead=1, on_ground=pixels.on_ground)
         return b"".join(
             (
                 SIGNATURE,

@@ -103,19 +103,21 @@ class TiffEncoder(_PagedEncoder):
         # Palettes of 16 colours and fewer have a depth of 4 bits; TIFF's baseline knows no other packed depth.
         depth = 4 if len(pixels.palette) <= 16 and self.mode == "indexed" else 8
         samples = 3 if self.mode == "rgb" else 1
-        rows = _scratch.take((height, -(-width * depth * samples // 8)))
+        rows = pixels.index
+        if self.mode != "indexed" or depth < 8:
+            rows = _scratch.take((height, -(-width * depth * samples // 8)))
         if self.mode == "grey":
             pixels.grey(rows)
         elif self.mode == "rgb":
             pixels.rgb(rows.reshape(height, width, samples))
-        else:
+        elif depth < 8:
             pack_rows(pixels.index, depth, rows)
         more = []
         if self.mode == "indexed":
             more.append(Field(320, Type.SHORT, _colour_map(pixels.palette, 1 << depth)))
         colour = {"indexed": _PALETTE, "grey": _BLACK_IS_ZERO, "rgb": _RGB}[self.mode]
         fields = _fields(pixels, (depth,) * samples, _ADOBE_DEFLATE, colour)
-        return TiffPage((*fields, *more), ZLIB_STREAM[level](rows))
+        return TiffPage((*fields, *more), ZLIB_STREAM[level](rows, on_ground=pixels.on_ground))
 
 
 class TiffG4Encoder(_PagedEncoder):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from render.display.list import NO_BASE, Blend, DisplayList, Kind
 from render.display.resources import Resources
 from render.errors import Fault, GlyphMissing, InputError, OutputInvalid
-from render.pixels import PagePixels
+from render.pixels import OnGround, PagePixels
 from render.raster.atlas import Atlas, BrokenGlyph, Found
 from render.raster.background import Ground, Layer, compile_ground
 from render.raster.buffers import PageBuffers
@@ -106,7 +106,8 @@ class Rasterizer:
         shown = pixels.view()
         # Whoever wrote here would write into later pages.
         shown.flags.writeable = False
-        return PagePixels(shown, ground.palette.rgb, self.dpi, is_checked=True)
+        on_ground = OnGround(shown, ground.page, stale.copy())
+        return PagePixels(shown, ground.palette.rgb, self.dpi, is_checked=True, on_ground=on_ground)
 
     def _page_sizes(self, display: DisplayList) -> list[tuple[int, int]]:
         sizes = [

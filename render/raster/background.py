@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from render.display.list import Blend, DisplayList, Kind
 from render.display.resources import Picture
+from render.pixels import PageGround
 from render.raster.atlas import Found
 from render.raster.palette import (
     Ink,
@@ -34,10 +35,15 @@ FULL = 255
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Ground:
-    """A compiled background: uint8[H, W] palette indices, read-only, and the palette."""
+    """A compiled background: palette indices, read-only, and the palette."""
 
-    index: NDArray[np.uint8]
+    page: PageGround
     palette: Palette
+
+    @property
+    def index(self) -> NDArray[np.uint8]:
+        """uint8[H, W] palette indices."""
+        return self.page.index
 
     @property
     def nbytes(self) -> int:
@@ -85,7 +91,7 @@ def compile_ground(
     index = np.zeros((height, width), np.uint8)
     index.reshape(-1)[painted] = nearest_entries(colours, palette)[which]
     index.flags.writeable = False
-    return Ground(index, palette)
+    return Ground(PageGround(index), palette)
 
 
 class _Painter:

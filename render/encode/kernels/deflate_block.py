@@ -42,11 +42,16 @@ _SYMBOL, _N_EXTRA, _EXTRA = _length_tables()
 
 
 @jitable
+def piece(length: Whole) -> Whole:
+    """Return how much of a match of some length the next token takes: what is left must be a match too."""
+    return length if length <= MAX_LENGTH else min(MAX_LENGTH, length - MIN_LENGTH)
+
+
+@jitable
 def put_long(tokens: U2, n_tokens: int, kind: Whole, length: Whole) -> int:
     """Append a match of more than 258 bytes as several; return the number of tokens."""
     while length:
-        # What is left must be a match too.
-        taken = length if length <= MAX_LENGTH else min(MAX_LENGTH, length - MIN_LENGTH)
+        taken = piece(length)
         tokens[n_tokens] = kind + taken
         n_tokens += 1
         length -= taken

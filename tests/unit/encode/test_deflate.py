@@ -1,5 +1,6 @@
 """The zlib streams of rows: whatever the rows are, the standard library reads them back."""
 
+import gc
 import threading
 import zlib
 
@@ -8,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from render.encode.deflate import ZLIB_STREAM, pack_rows
+from render.encode.deflate import ZLIB_STREAM, _kernel, pack_rows
 from render.encode.kernels.deflate_rows import MAX_PITCH, MIN_WIDTH, deflate_rows, scratch
+from render.encode.known_rows import RowMemory
+from render.pixels import OnGround, PageGround
 
 FAST = ZLIB_STREAM["fast"]
 LEADS = (0, 1)
@@ -54,9 +57,11 @@ def test_any_mixture_of_repeats_reads_back(rows, lead):
     assert_reads_back(rows, lead)
 
 
-def interpreted(rows, lead):
-    masks, tokens, out = scratch(*rows.shape, lead)
-    length = deflate_rows(rows.reshape(-1), rows.shape[1], lead, masks, tokens, out)
+def interpreted(rows, lead, known=None):
+    memory = RowMemory(deflate_rows)
+    known = memory.no_rows(len(rows)) if known is None else memory.known_rows(known, lead)
+    *_, out = given = scratch(*rows.shape, lead)
+    length = deflate_rows(rows.reshape(-1), rows.shape[1], lead, *known, *given)
     return out.view(np.uint8)[:length].tobytes()
 
 
@@ -66,6 +71,64 @@ def interpreted(rows, lead):
 @given(pages(), st.sampled_from(LEADS))
 def test_compiled_and_interpreted_kernels_write_the_same_bytes(rows, lead):
     assert FAST(rows, lead) == interpreted(rows, lead)
+
+
+@st.composite
+def pages_on_grounds(draw):
+    """A page whose rows are mostly those of a ground, some changed and some only said to be."""
+    ground = draw(pages())
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    touched = (rng.random(len(ground)) < draw(st.sampled_from([0, 0.1, 0.4, 1]))).astype(np.uint8)
+    rows, other = ground.copy(), noise(*ground.shape, n_values=3, seed=1)
+    for y in np.flatnonzero(touched):
+        kind = rng.integers(0, 3)
+        if kind == 1:
+            rows[y] = other[y]
+        elif kind == 2 and y:
+            rows[y] = rows[y - 1]
+    return OnGround(rows, PageGround(ground), touched)
+
+
+@settings(max_examples=400, deadline=None)
+@given(pages_on_grounds(), st.sampled_from(LEADS))
+def test_what_is_known_of_rows_changes_no_byte(page, lead):
+    assert FAST(page.index, lead, page) == FAST(page.index, lead)
+    # What was found out for the first page serves the second.
+    again = OnGround(page.ground.index, page.ground, np.zeros_like(page.touched))
+    assert FAST(again.index, lead, again) == FAST(again.index, lead)
+
+
+@pytest.mark.filterwarnings("ignore:overflow encountered:RuntimeWarning")
+@settings(max_examples=15, deadline=None)
+@given(pages_on_grounds(), st.sampled_from(LEADS))
+def test_compiled_and_interpreted_kernels_know_the_same(page, lead):
+    assert FAST(page.index, lead, page) == interpreted(page.index, lead, page)
+
+
+def test_long_pages_of_known_rows_are_cut_into_the_same_blocks():
+    ground = noise(600, 700, 40)
+    rows = ground.copy()
+    rows[100:110] = 7
+    page = OnGround(rows, PageGround(ground), (rows != ground).any(axis=1).astype(np.uint8))
+    assert FAST(rows, 1, page) == FAST(rows, 1)
+
+
+def test_nothing_is_taken_as_known_of_a_copy():
+    ground, rows = noise(40, 200, 3), noise(40, 200, 3, seed=1)
+    page = OnGround(ground, PageGround(ground), np.zeros(40, np.uint8))
+    assert_reads_back(rows, 1, FAST(rows, 1, page))
+
+
+def test_kept_rows_go_with_their_ground():
+    memory = _kernel().memory
+    before = len(memory._of)
+    ground = PageGround(noise(40, 200, 3))
+    page = OnGround(ground.index, ground, np.zeros(40, np.uint8))
+    FAST(page.index, 1, page)
+    assert len(memory._of) == before + 1
+    del page, ground
+    gc.collect()
+    assert len(memory._of) == before
 
 
 @pytest.mark.parametrize("lead", LEADS)
@@ -159,8 +222,6 @@ def test_threads_do_not_share_scratch():
 
 
 def test_kernel_is_compiled_here():
-    from render.encode.deflate import _kernel
-
     assert _kernel().run is not deflate_rows
 
 

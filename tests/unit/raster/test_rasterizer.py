@@ -177,6 +177,10 @@ def test_buffers_used_again_leave_no_trace_of_earlier_pages(shapes, form):
         batch = [kinds[number] for number in rng.integers(0, len(kinds), rng.integers(1, 6))]
         for kind, page in zip(batch, shared.rasterize(concat([document(*kind) for kind in batch])), strict=True):
             assert np.array_equal(page.index, expected[kind].index)
+            assert page.on_ground.index is page.index
+            as_ground = page.on_ground.touched == 0
+            assert np.array_equal(page.index[as_ground], page.on_ground.ground.index[as_ground])
+            assert 0 < as_ground.sum() < len(as_ground)
             if rng.random() < 0.3:
                 kept.append((kind, page))
         kept = [pair for pair in kept if rng.random() < 0.7]
