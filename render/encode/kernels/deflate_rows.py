@@ -223,7 +223,7 @@ def deflate_rows(
         data: uint8[height * width], rows one after another.
         width: bytes in a row, MIN_WIDTH … MAX_PITCH - lead.
         lead: 1 to put a byte 0 before each row (PNG's filter type), or 0.
-        known: uint8[height]: LIVE, KEEP, or KNOWN for a row that equals the one that was kept, as does the one above it.
+        known: uint8[height]: LIVE, KEEP, or KNOWN for a row that equals the one that was kept, as does that above it.
         about: int64[height, N_KEPT], what is kept of rows, or to be filled in; int64[0, N_KEPT] if all are live.
         kept: uint16[k], their tokens; to be filled in, as many as there are bytes.
         masks: uint64[6, n + 2], zeros at first; with ``tokens`` and ``out`` from :func:`scratch`.
