@@ -24,6 +24,7 @@ from render.pdf.writer import PdfInfo, PdfWriter
 from render.pipeline import Renderer
 from render.pixels import PagePixels
 from render.raster.api import Rasterizer
+from render.rgb_pages import RgbPages
 from render.templates.registry import Template
 
 U1 = NDArray[np.uint8]
@@ -53,7 +54,7 @@ class Workshop:
         self.renderer = renderer
         self._writers: dict[str, PdfWriter] = {}
         self._rasterizers: dict[tuple[str, int], Rasterizer] = {}
-        self._rgb: U1 = np.zeros((0, 0, 3), np.uint8)
+        self._rgb = RgbPages()
         self._grey: U1 = np.zeros((0, 0), np.uint8)
 
     def sheet(self, invoice: Invoice, others: Sequence[Invoice] = ()) -> Sheet:
@@ -100,12 +101,7 @@ class Workshop:
 
     def rgb(self, sheet: Sheet, dpi: int) -> int:
         """Draw an invoice's pages in colour; return how many bytes they have."""
-        size = 0
-        for page in self.pages(sheet.template, sheet.display, dpi):
-            if self._rgb.shape[:2] != page.index.shape:
-                self._rgb = np.zeros((*page.index.shape, 3), np.uint8)
-            size += page.rgb(self._rgb).nbytes
-        return size
+        return sum(self._rgb.rgb(page).nbytes for page in self.pages(sheet.template, sheet.display, dpi))
 
     def png(self, sheet: Sheet, dpi: int) -> int:
         """Draw an invoice's pages and write each as PNG; return the bytes of the files."""

@@ -21,6 +21,7 @@ from render.encode.request import NO_TEXT, level_faults, page_faults, refuse
 from render.encode.tiff_file import Field, TiffPage, Type, tiff_file
 from render.errors import BackendUnavailable, Fault
 from render.pixels import PagePixels
+from render.rgb_pages import RgbPages
 
 INK_BELOW = 170
 """Luma below which a pixel of a bilevel page is ink. A seal's red (luma 76 to 87) is the palest ink that must stay; a
@@ -36,7 +37,7 @@ _BLACK_IS_ZERO, _RGB, _PALETTE = 1, 2, 3
 
 Mode = Literal["indexed", "grey", "rgb"]
 
-_scratch = RowScratch()
+_scratch, _colours = RowScratch(), RgbPages()
 
 
 class _PagedEncoder(ABC):
@@ -104,13 +105,12 @@ class TiffEncoder(_PagedEncoder):
         depth = 4 if len(pixels.palette) <= 16 and self.mode == "indexed" else 8
         samples = 3 if self.mode == "rgb" else 1
         rows = pixels.index
-        if self.mode != "indexed" or depth < 8:
-            rows = _scratch.take((height, -(-width * depth * samples // 8)))
         if self.mode == "grey":
-            pixels.grey(rows)
+            rows = pixels.grey(_scratch.take((height, width)))
         elif self.mode == "rgb":
-            pixels.rgb(rows.reshape(height, width, samples))
+            rows = _colours.rgb(pixels).reshape(height, width * samples)
         elif depth < 8:
+            rows = _scratch.take((height, -(-width * depth // 8)))
             pack_rows(pixels.index, depth, rows)
         more = []
         if self.mode == "indexed":

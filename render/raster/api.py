@@ -198,10 +198,8 @@ def _inks_of_pages(display: DisplayList, placement: Placement) -> tuple[list[fro
     """Return the inks of each page, and whether it has content that must be compiled whole."""
     inks: list[set[Ink]] = [set() for _ in range(display.n_pages)]
     is_whole = [False] * display.n_pages
-    n_paints = max(1, len(display.paint_rgba))
-    used = np.unique(placement.item_page * n_paints + display.item_paint)
     colours, is_plain = pack(display.paint_rgba[:, :3]).tolist(), _plain_paints(display).tolist()
-    for page, paint in zip((used // n_paints).tolist(), (used % n_paints).tolist(), strict=True):
+    for page, paint in set(zip(placement.item_page.tolist(), display.item_paint.tolist(), strict=True)):
         inks[page].add(colours[paint])
         is_whole[page] = is_whole[page] or not is_plain[paint]
     for page in placement.item_page[placement.image_item].tolist():

@@ -20,6 +20,9 @@ from render.raster.snapping import round_edges, scale, snap_lines
 
 I8 = NDArray[np.int64]
 
+# A member of an enumeration takes longer to look up than a page's items to compare with it.
+_GLYPHS, _RECTS, _LINE, _PATH, _IMAGE = map(int, (Kind.GLYPHS, Kind.RECTS, Kind.LINE, Kind.PATH, Kind.IMAGE))
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Placement:
@@ -51,10 +54,10 @@ class Placement:
 def place(display: DisplayList, dpi: int) -> Placement:
     """Return where everything lies at ``dpi``."""
     item_off = display.page_item_off.astype(np.int64)
-    item_page = np.repeat(np.arange(display.n_pages), item_off[1:] - item_off[:-1])
+    item_page = np.arange(display.n_pages).repeat(item_off[1:] - item_off[:-1])
     shapes, shape_origin, shape_item = _place_shapes(display, dpi)
     rect_px, rect_item = _place_rects(display, item_page, dpi)
-    image_item = _items(display, Kind.IMAGE)
+    image_item = _items(display, _IMAGE)
     image_px = np.zeros((0, 4), np.int32)
     if len(image_item):
         image_px = round_edges(display.image_box_um[display.item_ref[image_item]], dpi)
@@ -76,19 +79,19 @@ def place(display: DisplayList, dpi: int) -> Placement:
     )
 
 
-def _items(display: DisplayList, kind: Kind) -> I8:
-    return np.flatnonzero(display.item_kind == kind)
+def _items(display: DisplayList, kind: int) -> I8:
+    return np.asarray((display.item_kind == kind).nonzero()[0])
 
 
 def _place_glyphs(display: DisplayList, dpi: int) -> tuple[Glyphs, I8, I8, I8]:
-    items = _items(display, Kind.GLYPHS)
+    items = _items(display, _GLYPHS)
     runs = display.item_ref[items].astype(np.int64)
     offsets = display.run_glyph_off.astype(np.int64)
     lengths = offsets[runs + 1] - offsets[runs]
-    run_of = np.repeat(runs, lengths)
+    run_of = runs.repeat(lengths)
     # Runs need not stand in the order of their items; this is each glyph's place in the list's columns.
-    ends = np.cumsum(lengths)
-    source = np.arange(len(run_of)) - np.repeat(ends - lengths, lengths) + np.repeat(offsets[runs], lengths)
+    ends = lengths.cumsum()
+    source = np.arange(len(run_of)) + (offsets[runs] - ends + lengths).repeat(lengths)
     quarters = scale(display.glyph_x_um[source], dpi, PHASES)
     glyphs = Glyphs(
         fonts=display.fonts,
@@ -100,13 +103,13 @@ def _place_glyphs(display: DisplayList, dpi: int) -> tuple[Glyphs, I8, I8, I8]:
         phase=quarters % PHASES,
     )
     baseline = scale(display.run_origin_um[:, 1], dpi)[run_of]
-    return glyphs, np.repeat(items, lengths), quarters // PHASES, baseline
+    return glyphs, items.repeat(lengths), quarters // PHASES, baseline
 
 
 def _place_shapes(display: DisplayList, dpi: int) -> tuple[tuple[Shape, ...], I8, I8]:
     """Return paths and slanting lines as shapes near the origin, their origins' pixels, and their items."""
     kinds = display.item_kind
-    drawn = np.flatnonzero((kinds == Kind.PATH) | (kinds == Kind.LINE)).tolist()
+    drawn = ((kinds == _PATH) | (kinds == _LINE)).nonzero()[0].tolist()
     if not drawn:
         return (), np.zeros((0, 2), np.int64), np.zeros(0, np.int64)
     shapes, origins, items = [], [], []
@@ -114,7 +117,7 @@ def _place_shapes(display: DisplayList, dpi: int) -> tuple[tuple[Shape, ...], I8
     slanting = (line[:, 0] != line[:, 2]) & (line[:, 1] != line[:, 3])
     for item in drawn:
         ref = int(display.item_ref[item])
-        if kinds[item] == Kind.PATH:
+        if kinds[item] == _PATH:
             verbs = display.path_verb[display.path_verb_off[ref] : display.path_verb_off[ref + 1]]
             points = display.path_point_um[display.path_point_off[ref] : display.path_point_off[ref + 1]]
             stroke_um = display.path_stroke_um[ref]
@@ -136,13 +139,13 @@ def _place_shapes(display: DisplayList, dpi: int) -> tuple[tuple[Shape, ...], I8
 
 def _place_rects(display: DisplayList, item_page: I8, dpi: int) -> tuple[NDArray[np.int32], I8]:
     """Return rectangles and axis-parallel lines in pixels, and their items, sorted by item."""
-    set_items = _items(display, Kind.RECTS)
+    set_items = _items(display, _RECTS)
     sets = display.item_ref[set_items].astype(np.int64)
     offsets = display.rectset_off.astype(np.int64)
     lengths = offsets[sets + 1] - offsets[sets]
-    source = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths - offsets[sets], lengths)
-    rects, rect_items = round_edges(display.rect_um[source], dpi), np.repeat(set_items, lengths)
-    line_items = _items(display, Kind.LINE)
+    source = np.arange(lengths.sum()) - (lengths.cumsum() - lengths - offsets[sets]).repeat(lengths)
+    rects, rect_items = round_edges(display.rect_um[source], dpi), set_items.repeat(lengths)
+    line_items = _items(display, _LINE)
     # Most pages of a batch have no lines of their own, and what follows costs as much as all the rest of such a page.
     if not len(line_items):
         return rects, rect_items

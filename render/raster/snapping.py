@@ -18,9 +18,8 @@ def scale(lengths_um: NDArray[np.generic], dpi: int, parts: int = 1) -> I8:
 def round_edges(boxes_um: NDArray[np.int32], dpi: int) -> NDArray[np.int32]:
     """Return boxes with each edge on the nearest pixel edge, and at least one pixel where there is any area."""
     px = scale(boxes_um, dpi)
-    for low, high in ((0, 2), (1, 3)):
-        vanished = (px[:, high] <= px[:, low]) & (boxes_um[:, high] > boxes_um[:, low])
-        px[:, high] = np.where(vanished, px[:, low] + 1, px[:, high])
+    vanished = (px[:, 2:] <= px[:, :2]) & (boxes_um[:, 2:] > boxes_um[:, :2])
+    np.copyto(px[:, 2:], px[:, :2] + 1, where=vanished)
     return px.astype(np.int32)
 
 
