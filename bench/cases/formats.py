@@ -97,8 +97,7 @@ def _pages(count: int) -> Iterator[PagePixels]:
     for document in varied(count, _SEED):
         template = renderer.template(document.invoice.kind.value)
         pages = Rasterizer(template.resources, DPI).rasterize(layout_invoice(document.invoice, template))
-        page = next(pages)
-        yield PagePixels(page.index.copy(), page.palette, page.dpi)
+        yield next(pages)
 
 
 def _measured(kind: str, mode: str, name: str, levels: Sequence[str], pages: Sequence[PagePixels]) -> list[Row]:

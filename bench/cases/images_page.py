@@ -108,13 +108,16 @@ class Workshop:
         png = encoder("png")
         return sum(len(png.encode(page)) for page in self.pages(sheet.template, sheet.display, dpi))
 
-    def png_batch(self, sheet: Sheet, dpi: int) -> int:
-        """Do the same to the sheet's batch; return the mean bytes of its files."""
-        display = sheet.batch
-        if display is None:
-            raise ValueError("the sheet has no batch")
-        png = encoder("png")
-        return sum(len(png.encode(page)) for page in self.pages(sheet.template, display, dpi)) // display.n_pages
+
+def as_batch(sheet: Sheet) -> Sheet:
+    """Return a sheet whose pages are those of the batch.
+
+    Raises:
+        ValueError: it has none.
+    """
+    if sheet.batch is None:
+        raise ValueError("the sheet has no batch")
+    return replace(sheet, display=sheet.batch)
 
 
 def shown(page: PagePixels) -> Shown:

@@ -14,8 +14,10 @@ _OURS = "Kaipiao"
 _NONE = "–"
 _SECTIONS = {
     "rgb": "pixels, colour",
+    "rgb_batch": "the same in batches",
     "grey": "pixels, grey",
     "ink": "pixels, ink levels",
+    "ink_batch": "the same in batches",
     "png": "PNG",
     "png_small": "PNG, small",
     "jpeg": "JPEG",
@@ -47,7 +49,10 @@ def sentences(rows: Sequence[Row]) -> list[str]:
     for name, row in by_name.items():
         if name.startswith("both.") and row.ratio is not None:
             cpu = f"{row.extra['cpu_ratio']:.1f} × by CPU time"
-            said.append(f"Pixels and PNG together: {row.ratio:.1f} × as fast ({cpu}) as {row.peer}.")
+            batch = median(row.peer_samples_ms) / median(by_name["both_batch"].samples_ms)
+            said.append(
+                f"Pixels and PNG together: {row.ratio:.1f} × as fast ({cpu}), in batches {batch:.1f} ×, as {row.peer}."
+            )
     for key in ("pillow", "pillow_palette"):
         row = by_name[f"png.{key}"]
         if row.peer_bytes:

@@ -87,7 +87,8 @@ def test_case_measures_beside_libraries_and_names_those_that_are_not_here(withou
     beside = {f"{mode}.{key}" for mode in ("rgb", "grey") for key in image_raster.KEYS}
     beside |= {f"{form}.{key}" for form, key in image_codecs.KEYS}
     assert beside <= rows.keys()
-    assert {"ink", "png_small", "webp_small", "tiff_small", "both.fastest_libraries", "both_batch"} <= rows.keys()
+    assert {"ink", "png_small", "webp_small", "tiff_small", "both.fastest_libraries"} <= rows.keys()
+    assert {"rgb_batch", "ink_batch", "both_batch"} <= rows.keys()
     for name, row in rows.items():
         assert 0 < row["min_ms"] <= row["median_ms"] <= row["p95_ms"], name
         assert row["n"] == 2, name
@@ -206,6 +207,9 @@ def test_a_turn_begins_with_a_page_that_does_not_count():
     assert (seen, side.sizes) == ([lead, page], [7])
     case._Side("batch", side.work, 16, warm_up=lambda page: seen.append("first"))(page)
     assert seen[2:] == ["first", page]
+    side.last_ms = case.LEAD_BELOW_MS
+    side(page)
+    assert seen[4:] == [page]
 
 
 def test_goods_that_never_fit_are_no_endless_search():
@@ -223,9 +227,13 @@ def row(name, peer="", ms=9.0, size=50, **extra):
 
 def test_sentences_tell_what_is_larger_and_how_much_faster():
     rows = [row("png.pillow", "Pillow"), row("png.pillow_palette", "Pillow palette", size=39)]
-    rows += [row("both.fastest_libraries", "A + B"), row("png_small")]
+    rows += [
+        row("both.fastest_libraries", "A + B"),
+        replace(row("both_batch"), samples_ms=(0.5, 1.0)),
+        row("png_small"),
+    ]
     assert images_table.sentences(rows) == [
-        "Pixels and PNG together: 6.0 × as fast (4.0 × by CPU time) as A + B.",
+        "Pixels and PNG together: 6.0 × as fast (4.0 × by CPU time), in batches 12.0 ×, as A + B.",
         "Our PNG is smaller than Pillow's: 40 to 50 bytes.",
         "Our PNG is NOT smaller than Pillow palette's: 40 to 39 bytes.",
     ]
