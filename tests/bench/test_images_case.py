@@ -227,7 +227,8 @@ def row(name, peer="", ms=9.0, size=50, **extra):
 
 def test_sentences_tell_what_is_larger_and_how_much_faster():
     rows = [row("png.pillow", "Pillow"), row("png.pillow_palette", "Pillow palette", size=39)]
-    rows += [
+    rows += [row("both.fastest_libraries", "A + B"), row("png_small")]
+    rows += [replace(row("both_batch"), samples_ms=(0.5, 1.0))]
         row("both.fastest_libraries", "A + B"),
         replace(row("both_batch"), samples_ms=(0.5, 1.0)),
         row("png_small"),
