@@ -64,6 +64,11 @@ def deflated(rows: Rows, level: str, lead: int = 0, on_ground: OnGround | None =
     return scratch[-1].view(np.uint8)[:length].data
 
 
+def deflated_samples(rows: Rows, level: str) -> bytes:
+    """Return a zlib stream of rows whose pixels are several bytes: the byte before one is no neighbour of its kind."""
+    return bytes(isal_zlib.compress(rows, 1)) if level == "fast" else ZLIB_STREAM[level](rows)
+
+
 def _stream(level: str, rows: Rows, lead: int = 0, on_ground: OnGround | None = None) -> bytes:
     return bytes(deflated(rows, level, lead, on_ground))
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin, features
 
-from render.encode.deflate import ZLIB_STREAM, RowScratch, pack_rows
+from render.encode.deflate import ZLIB_STREAM, RowScratch, deflated_samples, pack_rows
 from render.encode.metadata import text_faults, xmp_packet
 from render.encode.request import NO_TEXT, level_faults, page_faults, refuse
 from render.encode.tiff_file import Field, TiffPage, Type, tiff_file
@@ -117,6 +117,8 @@ class TiffEncoder(_PagedEncoder):
             more.append(Field(320, Type.SHORT, _colour_map(pixels.palette, 1 << depth)))
         colour = {"indexed": _PALETTE, "grey": _BLACK_IS_ZERO, "rgb": _RGB}[self.mode]
         fields = _fields(pixels, (depth,) * samples, _ADOBE_DEFLATE, colour)
+        if self.mode == "rgb":
+            return TiffPage((*fields, *more), deflated_samples(rows, level))
         return TiffPage((*fields, *more), ZLIB_STREAM[level](rows, on_ground=pixels.on_ground))
 
 

@@ -229,10 +229,6 @@ def test_sentences_tell_what_is_larger_and_how_much_faster():
     rows = [row("png.pillow", "Pillow"), row("png.pillow_palette", "Pillow palette", size=39)]
     rows += [row("both.fastest_libraries", "A + B"), row("png_small")]
     rows += [replace(row("both_batch"), samples_ms=(0.5, 1.0))]
-        row("both.fastest_libraries", "A + B"),
-        replace(row("both_batch"), samples_ms=(0.5, 1.0)),
-        row("png_small"),
-    ]
     assert images_table.sentences(rows) == [
         "Pixels and PNG together: 6.0 × as fast (4.0 × by CPU time), in batches 12.0 ×, as A + B.",
         "Our PNG is smaller than Pillow's: 40 to 50 bytes.",
