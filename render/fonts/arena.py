@@ -15,7 +15,7 @@ class GlyphArena:
 
     def __init__(self, n_glyphs: int) -> None:
         self._data = np.empty(_FIRST_ROOM, np.uint8)
-        self._used = 0
+        self._used = self._longest = 0
         self._start = np.zeros(n_glyphs, np.int64)
         self._length = np.full(n_glyphs, -1, np.int64)
 
@@ -33,10 +33,11 @@ class GlyphArena:
         self._data[self._used : end] = np.frombuffer(data, np.uint8)
         self._start[glyph], self._length[glyph] = self._used, len(data)
         self._used = end
+        self._longest = max(self._longest, len(data))
 
     def join(self, glyph_ids: NDArray[np.int64]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         """Return the bytes of kept glyphs, uint8[m], and where each one's begin, with the end, int64[n + 1]."""
-        out = np.empty(int(self._length[glyph_ids].sum()), np.uint8)
+        out = np.empty(len(glyph_ids) * self._longest, np.uint8)
         ends = np.empty(len(glyph_ids) + 1, np.int64)
-        gather(glyph_ids, self._start, self._length, self._data, out, ends)
-        return out, ends
+        n_bytes = gather(glyph_ids, self._start, self._length, self._data, out, ends)
+        return out[:n_bytes], ends

@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import struct
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,8 @@ _REGISTRY = bytes((248, 27, 248, 28, 139, *_OP_ROS))
 # Every number that follows takes five bytes, so the length of the Top DICT does not depend on the offsets in it.
 _TOP_NUMBERS = struct.Struct(">Bi2sBiBBiBBi2sBi2s")
 _PRIVATE_ENTRY = struct.Struct(">BiBiB")
+# The Top DICT's own INDEX: one entry, offsets of one byte.
+_TOP_HEAD = struct.Struct(">HBBB")
 _NUMBER = 29
 
 Dict = dict[int | tuple[int, int], tuple[bytes, list[int]]]
@@ -38,6 +41,7 @@ class CffOutlines:
     def __init__(self, face: Face) -> None:
         self._strings = _index([b"Adobe", b"Identity"]) + _index([])
         self._front = _HEADER + _index([face.postscript_name.encode()])
+        self._dicts: dict[frozenset[int], _PrivateDicts] = {}
         self._cutter = OutlineCutter(face)
         self._programs = GlyphArena(len(face.advance))
         # The Private DICTs that the width operands of programs refer to, and which of them each glyph's refers to.
@@ -68,30 +72,45 @@ class CffOutlines:
         """Return a CFF font whose glyph i is ``glyph_ids[i]``, all cut; the first one must be 0 (.notdef)."""
         count = len(glyph_ids)
         private_of = self._private_of[glyph_ids].tobytes()
-        # Sorted, since the order in which they were first seen differs from process to process.
-        order = sorted(set(private_of), key=self._privates.__getitem__)
-        privates = [self._privates[index] for index in order]
-        fd_select = b"\0" + private_of.translate(bytes.maketrans(bytes(order), bytes(range(len(order)))))
+        dicts = self._private_dicts(frozenset(private_of))
+        fd_select = b"\0" + private_of.translate(dicts.renumbered)
         charset = struct.pack(">BHH", 2, 1, count - 2) if count > 1 else b"\0"
         data, ends = self._programs.join(glyph_ids)
         width = _offset_width(len(data) + 1)
         ends += 1
         programs_head = struct.pack(">HB", count, width) + ends.astype(f">u{width}").tobytes()
-        top_length = _index_length([len(_REGISTRY) + len(self._bbox) + 1 + _TOP_NUMBERS.size])
-        at_charset = len(self._front) + top_length + len(self._strings)
+        at_charset = len(self._front) + _TOP_HEAD.size + self._top_length() + len(self._strings)
         at_fd_select = at_charset + len(charset)
         at_programs = at_fd_select + len(fd_select)
         at_fd_array = at_programs + len(programs_head) + len(data)
-        at_private = at_fd_array + _index_length([_PRIVATE_ENTRY.size] * len(privates))
+        at_private = at_fd_array + len(dicts.fonts_head) + _PRIVATE_ENTRY.size * len(dicts.sizes)
         fonts = []
-        for private in privates:
-            fonts.append(_PRIVATE_ENTRY.pack(_NUMBER, len(private), _NUMBER, at_private, _OP_PRIVATE))
-            at_private += len(private)
-        top = _index([self._top_dict(count, at_charset, at_programs, at_fd_array, at_fd_select)])
+        for size in dicts.sizes:
+            fonts.append(_PRIVATE_ENTRY.pack(_NUMBER, size, _NUMBER, at_private, _OP_PRIVATE))
+            at_private += size
+        top = self._top_dict(count, at_charset, at_programs, at_fd_array, at_fd_select)
         front = (self._front, top, self._strings, charset, fd_select, programs_head)
-        return b"".join((*front, data.data, _index(fonts), *privates))
+        return b"".join((*front, data.data, dicts.fonts_head, *fonts, dicts.data))
+
+    def _private_dicts(self, used: frozenset[int]) -> _PrivateDicts:
+        """Return the Private DICTs of a subset; most subsets of a face use the same ones."""
+        if used not in self._dicts:
+            # Sorted, since the order in which they were first seen differs from process to process.
+            order = sorted(used, key=self._privates.__getitem__)
+            privates = [self._privates[index] for index in order]
+            self._dicts[used] = _PrivateDicts(
+                bytes.maketrans(bytes(order), bytes(range(len(order)))),
+                tuple(map(len, privates)),
+                b"".join(privates),
+                _index_head([_PRIVATE_ENTRY.size] * len(privates)),
+            )
+        return self._dicts[used]
+
+    def _top_length(self) -> int:
+        return len(_REGISTRY) + len(self._bbox) + 1 + _TOP_NUMBERS.size
 
     def _top_dict(self, count: int, charset: int, programs: int, fd_array: int, fd_select: int) -> bytes:
+        """Return the INDEX that holds the Top DICT alone."""
         numbers = _TOP_NUMBERS.pack(
             *(_NUMBER, count, bytes(_OP_CID_COUNT)),
             *(_NUMBER, charset, _OP_CHARSET),
@@ -99,7 +118,24 @@ class CffOutlines:
             *(_NUMBER, fd_array, bytes(_OP_FD_ARRAY)),
             *(_NUMBER, fd_select, bytes(_OP_FD_SELECT)),
         )
-        return b"%b%b%c%b" % (_REGISTRY, self._bbox, _OP_FONT_BBOX, numbers)
+        head = _TOP_HEAD.pack(1, 1, 1, self._top_length() + 1)
+        return b"%b%b%b%c%b" % (head, _REGISTRY, self._bbox, _OP_FONT_BBOX, numbers)
+
+
+@dataclass(frozen=True, slots=True)
+class _PrivateDicts:
+    """The Private DICTs that a subset refers to, in the order of their bytes.
+
+    Attributes:
+        renumbered: translates what glyphs refer to into places in this order.
+        sizes: of each; ``data``: all of them.
+        fonts_head: what stands before the Font DICTs that name them.
+    """
+
+    renumbered: bytes
+    sizes: tuple[int, ...]
+    data: bytes
+    fonts_head: bytes
 
 
 class _Cff:
@@ -201,17 +237,16 @@ def _parse_number(data: bytes, at: int) -> tuple[int, int]:
 
 
 def _index(entries: Sequence[bytes]) -> bytes:
-    if not entries:
+    return b"".join((_index_head(list(map(len, entries))), *entries))
+
+
+def _index_head(lengths: Sequence[int]) -> bytes:
+    """Return what stands before entries of these lengths."""
+    if not lengths:
         return b"\0\0"
-    ends = list(itertools.accumulate(map(len, entries), initial=1))
+    ends = list(itertools.accumulate(lengths, initial=1))
     width = _offset_width(ends[-1])
-    offsets = struct.pack(f">{len(ends)}{'_BHII'[width]}", *ends)
-    return b"".join((struct.pack(">HB", len(entries), width), offsets, *entries))
-
-
-def _index_length(lengths: Sequence[int]) -> int:
-    total = sum(lengths)
-    return 3 + (len(lengths) + 1) * _offset_width(total + 1) + total
+    return struct.pack(f">HB{len(ends)}{'_BHII'[width]}", len(lengths), width, *ends)
 
 
 def _offset_width(end: int) -> int:

@@ -32,6 +32,8 @@ _RANGES_A_SECTION = 100
 _SYMBOLIC = 4
 _STEM_V = 80
 _OS2_CAP_HEIGHT = 88
+_TAG_LETTERS = 6
+_CAPITALS = bytes(ord("A") + byte % 26 for byte in range(256))
 
 _CMAP_HEAD = """/CIDInit/ProcSet findresource begin
 12 dict begin
@@ -135,13 +137,14 @@ def glyphs_of(pairs: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def to_unicode_map(chars: NDArray[np.int64]) -> str:
-    """Return a ToUnicode CMap that reads code i + 1 as ``chars[i]`` (ISO 32000-1, 9.10.3)."""
+    """Return a ToUnicode CMap that reads code i + 1 as ``chars[i]``, which ascend (ISO 32000-1, 9.10.3)."""
+    texts = _utf16(chars)
     ranges = []
     # A range must not cross a change of the code's first byte.
-    for start in range(0, len(chars) + 1, _CODES_A_RANGE):
-        first, last = max(start, 1), min(start + _CODES_A_RANGE - 1, len(chars))
+    for start in range(0, len(texts) + 1, _CODES_A_RANGE):
+        first, last = max(start, 1), min(start + _CODES_A_RANGE - 1, len(texts))
         if first <= last:
-            ranges.append(f"<{first:04X}><{last:04X}>[<{_utf16(chars[first - 1 : last])}>]\n")
+            ranges.append(f"<{first:04X}><{last:04X}>[<{'><'.join(texts[first - 1 : last])}>]\n")
     sections = []
     for start in range(0, len(ranges), _RANGES_A_SECTION):
         section = ranges[start : start + _RANGES_A_SECTION]
@@ -149,11 +152,13 @@ def to_unicode_map(chars: NDArray[np.int64]) -> str:
     return "".join((_CMAP_HEAD, *sections, _CMAP_TAIL))
 
 
-def _utf16(chars: NDArray[np.int64]) -> str:
-    """Return each character as UTF-16BE in hexadecimal, with "><" between them; there is one at least."""
-    if chars.max() < _BMP_END:
-        return chars.astype(">u2").tobytes().hex(":", 2).replace(":", "><")
-    return "><".join(chr(char).encode("utf-16-be").hex() for char in chars.tolist())
+def _utf16(chars: NDArray[np.int64]) -> list[str]:
+    """Return each character as UTF-16BE in hexadecimal."""
+    if not len(chars):
+        return []
+    if chars[-1] < _BMP_END:
+        return chars.astype(">u2").tobytes().hex(" ", 2).split()
+    return [chr(char).encode("utf-16-be").hex() for char in chars.tolist()]
 
 
 def stated_widths(advance: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -185,12 +190,8 @@ def _width_array(widths: NDArray[np.int32]) -> str:
 
 def _subset_tag(face: Face, pairs: NDArray[np.int64]) -> str:
     """Return six capitals that differ between subsets of one face (ISO 32000-1, 9.6.4)."""
-    value = int.from_bytes(hashlib.blake2b(face.digest.encode() + pairs.tobytes(), digest_size=8).digest(), "big")
-    letters = []
-    for _ in range(6):
-        value, letter = divmod(value, 26)
-        letters.append(chr(ord("A") + letter))
-    return "".join(letters)
+    digest = hashlib.blake2b(face.digest.encode() + pairs.tobytes(), digest_size=_TAG_LETTERS)
+    return digest.digest().translate(_CAPITALS).decode("ascii")
 
 
 @lru_cache(maxsize=_KEPT_FACES)
