@@ -23,6 +23,7 @@ from render.pdf.background import ID_BYTES, Background, compile_background, reso
 from render.pdf.body import Body
 from render.pdf.content import SCALE, Content, Painter
 from render.pdf.deflate import deflate_fast
+from render.pdf.description import Description, describe
 from render.pdf.field import add_signature_field
 from render.pdf.font import FontCache, glyphs_of, stated_widths
 from render.pdf.info import Attachment, PdfFile, PdfInfo
@@ -30,10 +31,9 @@ from render.pdf.picture import PictureBlock
 from render.pdf.structure import END_ELEMENT, PARAGRAPH, add_structure, begin_element, mark_elements, no_marks
 from render.pdf.syntax import number, stream
 from render.pdf.text import TextObjects, font_name, seed_keys
-from render.pdf.xmp import info_dictionary, xmp_packet
 from render.units import um_to_pt
 
-__all__ = ["Attachment", "PdfFile", "PdfInfo", "PdfWriter"]
+__all__ = ["Attachment", "Description", "PdfFile", "PdfInfo", "PdfWriter", "describe"]
 
 _VALUE_PREFIX = "F"
 # The face of tax ids holds all that can stand in one (GB 32100: no I, O, S, V, Z), and the ¥ sign, in every document:
@@ -88,11 +88,28 @@ class PdfWriter:
             OutputInvalid: the list was laid out with other fonts or names a background or picture that is not there.
             InputError: two attachments of one name.
         """
+        return self.write_described(display, doc, describe(info, attachments), reserve_signature_bytes)
+
+    def write_described(
+        self, display: DisplayList, doc: int, description: Description, reserve_signature_bytes: int = 0
+    ) -> PdfFile:
+        """Return one document of a display list as a PDF file, like :meth:`write`.
+
+        Args:
+            display: one or more laid-out documents.
+            doc: which document of the list.
+            description: from :func:`render.pdf.description.describe`.
+            reserve_signature_bytes: room for a signature, 0 = no signature field.
+
+        Raises:
+            OutputInvalid: the list was laid out with other fonts or names a background or picture that is not there.
+            InputError: two attachments of one name.
+        """
         if display.fonts != self._resources.fonts.digests:
             raise OutputInvalid("the document was laid out with other fonts.", hint="Please report this defect.")
         draft = _Draft(self._resources.fonts, self._pictures, self._fonts, self._prepare(display), doc)
         background = self._background(draft.bases_used)
-        return draft.finish(background, info, attachments, reserve_signature_bytes)
+        return draft.finish(background, description, reserve_signature_bytes)
 
     def _prepare(self, display: DisplayList) -> _Batch:
         """Return what is made once for all documents of a list."""
@@ -157,16 +174,15 @@ class _Draft:
         self._bases = batch.bases[self._pages.start : self._pages.stop]
         self.bases_used = tuple(sorted({base for base in self._bases if base is not None}))
 
-    def finish(
-        self, background: Background, info: PdfInfo, attachments: Sequence[Attachment], reserve_bytes: int
-    ) -> PdfFile:
+    def finish(self, background: Background, description: Description, reserve_bytes: int) -> PdfFile:
         """Return the file."""
+        info = description.info
         body = Body(background.next_number, len(background.data))
         widget = body.reserve() if reserve_bytes else None
         pages, tree, entries = self._add_pages(body, background, widget)
-        entries += add_attachments(body, attachments)
-        metadata = body.place(stream("/Type/Metadata/Subtype/XML", xmp_packet(info)))
-        info_number = body.add(info_dictionary(info))
+        entries += add_attachments(body, description.attachments, description.embedded)
+        metadata = body.place(description.metadata)
+        info_number = body.add(description.dictionary)
         field = None
         if widget is not None:
             field = add_signature_field(body, widget, pages[0], reserve_bytes, info)
