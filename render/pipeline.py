@@ -24,7 +24,7 @@ from render.layout.engine import layout_batch, layout_invoice
 from render.model.einvoice import write_einvoice
 from render.model.invoice import Invoice, Media
 from render.model.read import read_invoice
-from render.pdf.writer import Attachment, PdfInfo, PdfWriter
+from render.pdf.writer import Attachment, Description, PdfInfo, PdfWriter, describe
 from render.sign import pdf as pdf_signature
 from render.sign.api import RawSigner
 from render.sign.keys import load_identity
@@ -39,9 +39,6 @@ __all__ = ["CHINA_TIME", "Output", "RenderRequest", "RenderResult", "Renderer"]
 
 CHINA_TIME = timezone(timedelta(hours=8))
 UNDIGESTED = ""
-
-_Description = tuple[PdfInfo, list[Attachment]]
-"""What a PDF says of its document, and the files that it carries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +151,7 @@ class Renderer:
             if work.job.encoders:
                 with work.job.boundary():
                     work.job.room.take_pixels(_page_sizes(work, batch, doc), len(work.job.encoders))
-        descriptions: dict[int, _Description] = {}
+        descriptions: dict[int, Description] = {}
         # One step for all documents, then the next: code that stays in the processor's cache runs faster.
         for doc, work in enumerate(group):
             if work.job.is_well and "pdf" in work.job.request.outputs:
@@ -169,11 +166,11 @@ class Renderer:
         for drawn in by_dpi.values():
             self._draw(drawn, batch if len(drawn) == len(group) else concat([work.alone() for work in drawn]))
 
-    def _describe(self, work: _Work) -> _Description:
+    def _describe(self, work: _Work) -> Description:
         options = self._signature.options if self._signature else self.settings.signature
-        return _pdf_info(work.invoice, work.template, options), [_xml_attachment(work.invoice)]
+        return describe(_pdf_info(work.invoice, work.template, options), [_xml_attachment(work.invoice)])
 
-    def _write(self, work: _Work, batch: DisplayList, doc: int, description: _Description) -> None:
+    def _write(self, work: _Work, batch: DisplayList, doc: int, description: Description) -> None:
         """Write one document out of its batch or, if that fails, alone: another document may be to blame."""
         try:
             output = self._write_pdf(work, batch, doc, description)
@@ -184,13 +181,13 @@ class Renderer:
             with work.job.boundary():
                 work.job.keep(output)
 
-    def _write_pdf(self, work: _Work, batch: DisplayList, doc: int, description: _Description) -> Output:
+    def _write_pdf(self, work: _Work, batch: DisplayList, doc: int, description: Description) -> Output:
         digest = work.template.digest
         if digest not in self._writers:
             self._writers[digest] = PdfWriter(work.template.resources, is_tagged=self.settings.pdf_tags)
         reserve = self._signature.reserve if self._signature else 0
         with work.job.times.stage("pdf"):
-            file = self._writers[digest].write(batch, doc, *description, reserve)
+            file = self._writers[digest].write_described(batch, doc, description, reserve)
         data, signer = file.data, ""
         if self._signature and file.signature_span:
             with work.job.times.stage("sign"):
