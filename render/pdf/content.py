@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import TypeVar
 
 import numpy as np
@@ -87,6 +88,13 @@ class Painter:
         self._states = list(zip(display.paint_rgba[:, 3].tolist(), display.paint_blend.tolist(), strict=True))
         self._heights: list[int] = display.page_size_um[:, 1].tolist()
         self._stretches, self._first_of_page = self._find_stretches()
+        # All in a row, as code that stays in the processor's cache runs faster; the QR codes take most of the time.
+        self._rect_sets = {
+            ref: shapes.rect_set(display, ref, height_um) + b"\n"
+            for height_um, (first, last) in zip(self._heights, pairwise(self._first_of_page), strict=True)
+            for _, _, kind, _, ref, _, _ in self._stretches[first:last]
+            if kind == _RECTS
+        }
 
     def pages(self, first_page: int, last_page: int) -> Content:
         """Return the operators of the pages ``first_page … last_page - 1``."""
@@ -148,7 +156,7 @@ class Painter:
 
     def _shape(self, kind: int, ref: int, height_um: int, content: Content) -> bytes:
         if kind == _RECTS:
-            return shapes.rect_set(self._display, ref, height_um) + b"\n"
+            return self._rect_sets[ref]
         if kind == _LINE:
             shown = shapes.line(self._display, ref, height_um)
         elif kind == _PATH:
