@@ -52,36 +52,46 @@ class Typesetting:
         self.n_lines: list[int] = []
         self.plan = plan
         self._fonts = fonts
+        self._chars = np.zeros(0, np.uint32)
+        self._ends, self._cell_of, self._widths = (np.zeros(0, np.int64) for _ in range(3))
+        self._lines, self._line_ends = np.zeros((0, 2), np.int64), np.zeros(1, np.int64)
 
     def set(self) -> None:
-        """Set all texts that were appended so far."""
-        plan, fonts = self.plan, self._fonts
-        n_texts = len(self.texts)
-        together = "".join(self.texts).encode("utf-32-le", "surrogatepass")
-        self._chars = np.frombuffer(together, "<u4").astype(np.uint32, copy=False)
-        self._ends = np.fromiter(map(len, self.texts), np.int64, n_texts).cumsum()
-        self._cell_of = np.array(self.cell_of, np.int64)
-        self._widths = np.empty(n_texts, np.int64)
-        self.fits = np.empty(n_texts, np.int64)
-        self._lines = np.empty((len(self._chars) + n_texts, 2), np.int64)
-        self._line_ends = np.empty(n_texts + 1, np.int64)
+        """Set the texts that were appended since the last time."""
+        plan, fonts, n_set = self.plan, self._fonts, len(self.fits)
+        texts = self.texts[n_set:]
+        together = "".join(texts).encode("utf-32-le", "surrogatepass")
+        chars = np.frombuffer(together, "<u4").astype(np.uint32, copy=False)
+        ends = np.fromiter(map(len, texts), np.int64, len(texts)).cumsum()
+        cell_of = np.array(self.cell_of[n_set:], np.int64)
+        widths, fits = np.empty(len(texts), np.int64), np.empty(len(texts), np.int64)
+        lines, line_ends = np.empty((len(chars) + len(texts), 2), np.int64), np.empty(len(texts) + 1, np.int64)
         set_texts(
-            self._chars,
-            self._ends,
-            self._cell_of,
+            chars,
+            ends,
+            cell_of,
             plan.table,
             plan.placements,
             plan.chains,
             fonts.cmap,
             fonts.advance,
             break_classes(),
-            np.empty(len(self._chars), np.int64),
-            self._widths,
-            self.fits,
-            self._lines,
-            self._line_ends,
+            np.empty(len(chars), np.int64),
+            widths,
+            fits,
+            lines,
+            line_ends,
         )
-        self.n_lines = (self._line_ends[1:] - self._line_ends[:-1]).tolist()
+        self.n_lines += (line_ends[1:] - line_ends[:-1]).tolist()
+        lines = lines[: line_ends[-1]]
+        lines[:, 0] += len(self._chars)
+        self._ends = np.concatenate((self._ends, ends + len(self._chars)))
+        self._line_ends = np.concatenate((self._line_ends, line_ends[1:] + len(self._lines)))
+        self._lines = np.concatenate((self._lines, lines))
+        self._chars = np.concatenate((self._chars, chars))
+        self._cell_of = np.concatenate((self._cell_of, cell_of))
+        self._widths = np.concatenate((self._widths, widths))
+        self.fits = np.concatenate((self.fits, fits))
 
     def overflows(self) -> bool:
         """Tell whether any text fits its cell in no way."""
