@@ -22,7 +22,7 @@ _SUMS = ("total_amount", "total_tax", "total_words", "total", "remark")
 _CLERK = "clerk"
 _MONEY = frozenset({"total_amount", "total_tax", "total"})
 _N_COLUMNS = len(COLUMNS)
-_KEPT_CELLS = 512
+_KEPT_CELLS = 64
 _ALL_ROWS = 1 << 62
 
 Step = tuple[int, int, int, int, int, int]

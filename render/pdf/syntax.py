@@ -8,7 +8,7 @@ from functools import lru_cache
 _KEPT_NUMBERS = 4096
 _KEPT_DATES = 64
 _KEPT_NAMES = 64
-_KEPT_TEXTS = 256
+_KEPT_TEXTS = 64
 _REGULAR = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.+*@!$&,:;=?^`|~'\"")
 
 

@@ -223,7 +223,9 @@ def place_texts_scalar(
         step_ends: int64[s, 2], receives where the rows and the characters of each step end.
     """
     row = at = 0
-    next_tag = int(tag_numbers.max()) + 1
+    next_tag = 0
+    for number in tag_numbers:
+        next_tag = max(next_tag, int(number) + 1)
     for step in range(steps.shape[0]):
         first = int(steps[step, FIRST_TEXT])
         for text in range(first, first + steps[step, N_TEXTS]):
@@ -250,7 +252,8 @@ def place_texts_scalar(
                     row, at = row + 1, at + 1
                 if length != 0:
                     _put_row(rows, row, x, baseline, length, size, align, role, paint, tag_numbers[tag])
-                    placed_chars[at : at + length] = chars[start : start + length]
+                    for place in range(length):
+                        placed_chars[at + place] = chars[start + place]
                     row, at = row + 1, at + length
                 baseline += int(placements[fit, PITCH])
         step_ends[step, 0], step_ends[step, 1] = row, at
