@@ -7,9 +7,8 @@ glyphs and positions in one pass: no Python object per glyph.
 from __future__ import annotations
 
 from array import array
-from collections.abc import MutableSequence, Sequence
+from collections.abc import Sequence
 from itertools import accumulate
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,9 +22,6 @@ from render.fonts.book import FontBook
 _GLYPHS = int(Kind.GLYPHS)
 _NUMBERS_PER_SHAPE = 5
 _PAINT, _TAG = 7, 8
-
-Mark = tuple[int, ...]
-"""A place in a recording."""
 
 
 class DisplayListBuilder:
@@ -54,32 +50,20 @@ class DisplayListBuilder:
     def page(self, width_um: int, height_um: int, base: str | None = None) -> None:
         """Start a page of this size, over the background with the digest ``base``."""
         base_index = NO_BASE if base is None else self._bases.setdefault(base, len(self._bases))
-        n_items = len(self._texts.strings) + len(self._shape_boxes)
+        n_items = len(self._texts) + len(self._shape_boxes)
         self._pages.append((width_um, height_um, base_index, n_items))
 
     def document(self) -> None:
         """Start a document: the pages that follow belong to it."""
         self._documents.append(len(self._pages))
 
-    def mark(self) -> Mark:
-        """Return this place in the recording, for :meth:`rewind`."""
-        return tuple(map(len, self._columns()))
-
-    def rewind(self, mark: Mark) -> None:
-        """Forget everything that was recorded since the mark was made."""
-        for column, length in zip(self._columns(), mark, strict=True):
-            del column[length:]
-        n_texts = len(self._texts.strings)
-        self._texts.steps = {text: steps for text, steps in self._texts.steps.items() if text < n_texts}
-
-    def _columns(self) -> tuple[MutableSequence[Any], ...]:
-        texts = (self._texts.strings, self._texts.numbers)
-        shapes = (self._shapes, self._shape_boxes, self._rect_sets, self._lines, self._paths, self._images)
-        return (self._pages, self._documents, *texts, *shapes)
-
     def paint(self, red: int, green: int, blue: int, alpha: int = 255, blend: Blend = Blend.NORMAL) -> int:
         """Return the index of a paint, the same one for the same colour."""
         return self._paints.setdefault((red, green, blue, alpha, int(blend)), len(self._paints))
+
+    def tag(self, name: str) -> int:
+        """Return the number of a tag, the same one for the same name; numbers follow in order of first use."""
+        return self._tags.setdefault(name, len(self._tags))
 
     def text(
         self,
@@ -111,7 +95,7 @@ class DisplayListBuilder:
                 as many as characters, or one fewer.
         """
         if steps_um is not None and text:
-            self._texts.steps[len(self._texts.strings)] = tuple(steps_um)[: len(text)]
+            self._texts.steps[len(self._texts)] = tuple(steps_um)[: len(text)]
         self.place(text_style(self._fonts, role, size_um, align, xscale), x_um, baseline_um, text, paint, tag)
 
     def place(self, style: TextStyle, x_um: int, baseline_um: int, text: str, paint: int, tag: str) -> None:
@@ -131,15 +115,37 @@ class DisplayListBuilder:
         texts.numbers.extend((x_um, baseline_um, len(text), *style, paint, tags.setdefault(tag, len(tags))))
         texts.strings.append(text)
 
-    def rects(self, rects_um: ArrayLike, *, paint: int, tag: str) -> None:
-        """Fill rectangles, int[n,4] left, top, right, bottom, as one item."""
+    def place_all(self, rows: NDArray[np.int64], text: str) -> None:
+        """Place lines of text, none of them empty.
+
+        Args:
+            rows: int64[n, 9], for each its anchor, baseline, length, em size, scale, alignment, place of its font role
+                among those of the font book, paint and number of its tag, from :meth:`tag`.
+            text: their characters, one line behind the other.
+        """
+        self._texts.numbers.frombytes(rows.tobytes())
+        self._texts.strings.append(text)
+
+    def rects(
+        self, rects_um: ArrayLike, *, paint: int, tag: str, box_um: tuple[int, int, int, int] | None = None
+    ) -> None:
+        """Fill rectangles, int[n,4] left, top, right, bottom, as one item.
+
+        Args:
+            rects_um: the rectangles.
+            paint: index from :meth:`paint`.
+            tag: meaning.
+            box_um: the smallest box about all of them, where the caller knows it.
+        """
         rects = np.asarray(rects_um, np.int32).reshape(-1, 4)
         if not len(rects):
             return
         self._item(Kind.RECTS, len(self._rect_sets), paint, tag)
         self._rect_sets.append(rects)
-        low, high = rects.min(axis=0), rects.max(axis=0)
-        self._shape_boxes.append((int(low[0]), int(low[1]), int(high[2]), int(high[3])))
+        if box_um is None:
+            low, high = rects.min(axis=0), rects.max(axis=0)
+            box_um = (int(low[0]), int(low[1]), int(high[2]), int(high[3]))
+        self._shape_boxes.append(box_um)
 
     def line(self, x0_um: int, y0_um: int, x1_um: int, y1_um: int, width_um: int, *, paint: int, tag: str) -> None:
         """Stroke a straight line with butt ends."""
@@ -250,7 +256,7 @@ class DisplayListBuilder:
 
     def _item(self, kind: Kind, ref: int, paint: int, tag: str) -> None:
         tag_index = self._tags.setdefault(tag, len(self._tags))
-        self._shapes.extend((int(kind), ref, paint, tag_index, len(self._texts.strings)))
+        self._shapes.extend((int(kind), ref, paint, tag_index, len(self._texts)))
 
     def _name_missing(self, missing: Sequence[tuple[int, str]]) -> tuple[Fault, ...]:
         """Name each unprintable character once for each tag."""

@@ -56,7 +56,7 @@ class TextTable:
     """The texts of a document in the making, none empty.
 
     Attributes:
-        strings: what each says.
+        strings: what they say, one behind the other, each string one text or more.
         numbers: x, baseline, length, size, scale, alignment, role, paint and tag of one text after another.
         steps: for some texts, by their index: advances that replace the font's, at most as many as characters.
     """
@@ -64,6 +64,9 @@ class TextTable:
     strings: list[str] = field(default_factory=list)
     numbers: array[int] = field(default_factory=lambda: array("q"))
     steps: dict[int, tuple[int, ...]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.numbers) // _NUMBERS_PER_TEXT
 
     def rows(self) -> NDArray[np.int64]:
         """Return the numbers as int64[n, 9]."""

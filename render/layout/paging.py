@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from render.templates.spec import PageKind, Paging
 
 
-@dataclass(frozen=True, slots=True)
-class Fragment:
+class Fragment(NamedTuple):
     """Some rows of one line on a page: ``rows`` rows from the line's ``first_row``, at the page's row ``at_row``."""
 
     line: int

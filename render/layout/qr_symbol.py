@@ -8,6 +8,7 @@ standard's penalties (7.8.3).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -29,34 +30,54 @@ _BLOCK_DATA = _DATA_CODEWORDS // _BLOCKS
 _BLOCK_CORRECTION = 18
 _CODEWORDS = _DATA_CODEWORDS + _BLOCKS * _BLOCK_CORRECTION
 _FIELD_POLYNOMIAL = 0x11D
-_BYTE_MODE = 0x4
-_PADDING = (0xEC, 0x11)
 _TIMING = 6
 _ALIGNMENT = slice(24, 29)
 
 Lanes = NDArray[np.int64]
 """int64[…, 66]: the 33 rows of a symbol, then its 33 columns; bit i of a lane is its module i, 1 = dark."""
 
+Rects = NDArray[np.int32]
+"""int32[n, 4]: left, top, right, bottom in µm."""
+
 _HALF_BYTES = 2 * _DATA_CODEWORDS
 _ONES = np.array([number.bit_count() for number in range(1 << qr.COUNT_BITS)], np.uint8)
 
 
-def encode(data: bytes) -> NDArray[np.uint8]:
-    """Return the modules of a symbol, uint8[33, 33], 1 = dark, without a quiet zone.
+def encode(texts: Sequence[bytes], left_um: int, top_um: int, module_um: int) -> tuple[Rects, list[int]]:
+    """Return the dark modules of symbols as rectangles, without a quiet zone, and where those of each symbol end.
 
     Args:
-        data: at most MAX_BYTES bytes, stored in byte mode.
+        texts: at most MAX_BYTES bytes each, stored in byte mode.
+        left_um: of every symbol.
+        top_um: of every symbol.
+        module_um: the side of a module.
     """
     tables = _tables()
-    modules = np.empty((SIZE, SIZE), np.uint8)
-    qr.encode(_half_bytes(data) + tables.starts, tables.contributions, tables.patterns, _ONES, modules)
-    return modules
+    ends = np.fromiter(map(len, texts), np.int64, len(texts)).cumsum()
+    rects = np.empty((len(texts) * (SIZE * (SIZE + 1) // 2), 4), np.int32)
+    rect_ends = np.empty(len(texts), np.int64)
+    qr.encode(
+        np.frombuffer(b"".join(texts), np.uint8),
+        ends,
+        tables.contributions,
+        tables.patterns,
+        _ONES,
+        left_um,
+        top_um,
+        module_um,
+        np.empty((SIZE, SIZE), np.uint8),
+        rects,
+        rect_ends,
+    )
+    return rects, rect_ends.tolist()
 
 
 def candidates(data: bytes) -> Lanes:
     """Return the symbol under each mask, int64[8, 66]."""
     tables = _tables()
-    symbol: Lanes = np.bitwise_xor.reduce(tables.contributions[_half_bytes(data) + tables.starts], axis=0)
+    half_bytes = np.empty(_HALF_BYTES, np.int64)
+    qr.half_bytes(np.frombuffer(data, np.uint8), 0, len(data), half_bytes)
+    symbol: Lanes = np.bitwise_xor.reduce(tables.contributions[np.arange(_HALF_BYTES), half_bytes], axis=0)
     return symbol ^ tables.patterns
 
 
@@ -65,25 +86,11 @@ def penalty(symbol: Lanes) -> int:
     return qr.penalty(symbol, SIZE, _ONES)
 
 
-def _half_bytes(data: bytes) -> NDArray[np.int64]:
-    """Return the halves of the data codewords, each its high half first; int64[128]."""
-    # Mode, length, the data, and four bits of terminator; the rest is padding.
-    message = (_BYTE_MODE << 8 | len(data)) << (8 * len(data)) | int.from_bytes(data, "big")
-    used = len(data) + 2
-    free = _DATA_CODEWORDS - used
-    content = (message << 4).to_bytes(used, "big") + bytes(_PADDING * (free // 2 + 1))[:free]
-    codewords = np.frombuffer(content, np.uint8)
-    half_bytes = np.empty(_HALF_BYTES, np.int64)
-    half_bytes[0::2] = codewords >> 4
-    half_bytes[1::2] = codewords & 15
-    return half_bytes
-
-
 class _Tables:
     """What each half byte contributes, and each mask: function patterns, format information and the mask itself.
 
     Attributes:
-        contributions: int64[128 · 16, 66]; ``starts``: int64[128], where each half byte's sixteen begin.
+        contributions: int64[128, 16, 66].
         patterns: int64[8, 66].
     """
 
@@ -94,8 +101,7 @@ class _Tables:
         for bit in range(4):
             # Every sum so far, with and without this bit.
             contributions[:, 1 << bit : 2 << bit] = contributions[:, : 1 << bit] ^ single_bits[:, bit, None]
-        self.contributions = contributions.reshape(-1, 2 * SIZE)
-        self.starts = np.arange(_HALF_BYTES) * 16
+        self.contributions = contributions
         row, column = np.indices((SIZE, SIZE))
         masks = [np.where(region, _mask(mask, row, column), frames[mask]) for mask in range(_MASKS)]
         self.patterns = _to_lanes(np.stack(masks))

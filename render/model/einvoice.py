@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from functools import lru_cache
+from itertools import chain
 from operator import attrgetter, itemgetter
 from typing import Final
 
@@ -21,11 +22,15 @@ _KIND_CODES = {kind: code for code, kind in elements.KIND_CODES.items()}
 _KEPT_FORMS = 1024
 
 # The names of a part's elements, and what fetches their texts in that order.
+_ID, _REMARK = ("EIid",), ("Remark",)
 _SELLER, _BUYER = tuple(elements.SELLER), tuple(elements.BUYER)
 _TOTALS, _SUPERVISION, _LINE = tuple(elements.TOTALS), tuple(elements.SUPERVISION), tuple(elements.LINE)
 _seller_texts, _buyer_texts = attrgetter(*elements.SELLER.values()), attrgetter(*elements.BUYER.values())
-_totals_texts, _line_texts = itemgetter(*elements.TOTALS.values()), itemgetter(*elements.LINE.values())
-_supervision_texts = itemgetter(*elements.SUPERVISION.values())
+_totals_texts, _supervision_texts = itemgetter(*elements.TOTALS.values()), itemgetter(*elements.SUPERVISION.values())
+
+_START: Final = f'<?xml version="1.0" encoding="UTF-8"?>\n<{elements.ROOT}><Header>'
+_AFTER_DATA: Final = "</EInvoiceData>\n"
+_END: Final = f"</{elements.ROOT}>\n"
 
 
 def write_einvoice(invoice: Invoice) -> bytes:
@@ -44,45 +49,65 @@ def write_einvoice(invoice: Invoice) -> bytes:
         "request_time": f"{issued} 00:00:00",
     }
     supervision = {"number": invoice.number, "issue_time": issued}
-    data = [
-        _part("SellerInformation", _fields(_SELLER, _seller_texts(invoice.seller))),
-        _part("BuyerInformation", _fields(_BUYER, _buyer_texts(invoice.buyer))),
-        _part("BasicInformation", _fields(_TOTALS, _totals_texts(totals))),
-        *[_part("IssuItemInformation", _fields(_LINE, _line_texts(_line(line)))) for line in invoice.lines],
-        _part("AdditionalInformation", _fields(("Remark",), (invoice.remark,))),
-    ]
-    parts = [
-        _part("Header", _fields(("EIid",), (invoice.number,)) + _rest_of_header(invoice.kind, invoice.red is None)),
-        _part("EInvoiceData", "".join(data)),
-        _part("TaxSupervisionInfo", _fields(_SUPERVISION, _supervision_texts(supervision))),
-    ]
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{_part(elements.ROOT, "".join(parts))}'.encode()
+    seller, buyer = _seller_texts(invoice.seller), _buyer_texts(invoice.buyer)
+    head = (invoice.number,)
+    sums, remark, end = _totals_texts(totals), (invoice.remark,), _supervision_texts(supervision)
+    lines = [_line(line) for line in invoice.lines]
+    form = "".join(
+        [
+            _START,
+            _form("", _ID, _filled(head)),
+            _rest_of_header(invoice.kind, invoice.red is None),
+            _form("SellerInformation", _SELLER, _filled(seller)),
+            _form("BuyerInformation", _BUYER, _filled(buyer)),
+            _form("BasicInformation", _TOTALS, _filled(sums)),
+            *[_form("IssuItemInformation", _LINE, _filled(line)) for line in lines],
+            _form("AdditionalInformation", _REMARK, _filled(remark)),
+            _AFTER_DATA,
+            _form("TaxSupervisionInfo", _SUPERVISION, _filled(end)),
+            _END,
+        ]
+    )
+    texts = (*head, *seller, *buyer, *sums, *chain.from_iterable(lines), *remark, *end)
+    together = "".join(texts)
+    # Few invoices hold markup, and to look through their texts one by one takes longer than all the rest.
+    if "&" in together or "<" in together or ">" in together:
+        texts = tuple([text.translate(_ESCAPES) for text in texts])
+    return (form % texts).encode()
 
 
 @lru_cache
 def _rest_of_header(kind: InvoiceKind, is_blue: bool) -> str:  # noqa: FBT001 a key of the cache
-    """Return what follows the invoice's number in the header."""
+    """Return what follows the invoice's number in the header, and the header's end."""
     colour = elements.BLUE_CODE if is_blue else elements.RED_CODE
     labels = [
         _label("InIssuType", colour, "是否蓝字发票标志"),
         _label("GeneralOrSpecialVAT", _KIND_CODES[kind], elements.KIND_NAMES[kind]),
     ]
-    return _fields(("Version",), (_VERSION,)) + _part("InherentLabel", "".join(labels))
+    return f"{_element('Version', _VERSION)}{_element('InherentLabel', ''.join(labels))}\n</Header>\n<EInvoiceData>"
 
 
-def _line(line: Line) -> dict[str, str]:
-    return {
-        "name": line.name,
-        "spec": line.spec,
-        "unit": line.unit,
-        "quantity": line.quantity,
-        "unit_price": line.unit_price,
-        "amount": _money(line.amount),
-        "rate": f"{line.rate:f}" if line.treatment is Treatment.TAXED else _UNTAXED[line.treatment],
-        "tax": _money(line.tax),
-        "with_tax": _money(line.amount + line.tax),
-        "tax_code": line.tax_code,
-    }
+def _line(line: Line) -> tuple[str, ...]:
+    """Return a line's texts in the order of ``elements.LINE``."""
+    amount, tax = line.amount, line.tax
+    return (
+        line.name,
+        line.spec,
+        line.unit,
+        line.quantity,
+        line.unit_price,
+        _money(amount),
+        _rate(line.rate) if line.treatment is Treatment.TAXED else _UNTAXED[line.treatment],
+        _money(tax),
+        _money(amount + tax),
+        line.tax_code,
+    )
+
+
+def _rate(rate: Decimal) -> str:
+    text = str(rate)
+    # Only very small numbers have an exponent.
+    return f"{rate:f}" if "E" in text else text
 
 
 def _money(amount: Decimal) -> str:
@@ -92,25 +117,23 @@ def _money(amount: Decimal) -> str:
 
 
 def _label(name: str, code: str, meaning: str) -> str:
-    return _part(name, _fields(("LabelCode", "LabelName"), (code, meaning)))
+    return _element(name, f"{_element('LabelCode', code)}{_element('LabelName', meaning)}") + "\n"
 
 
-def _part(name: str, content: str) -> str:
-    return f"<{name}>{content}</{name}>\n"
+def _element(name: str, content: str) -> str:
+    return f"<{name}>{content}</{name}>"
 
 
-def _fields(names: tuple[str, ...], texts: tuple[str, ...]) -> str:
-    """Return elements with these texts."""
-    together = "".join(texts)
-    # Few texts hold markup, and to look through them one by one takes longer than all the rest.
-    if "&" in together or "<" in together or ">" in together:
-        texts = tuple([text.translate(_ESCAPES) for text in texts])
-    return _form(names, tuple(map(bool, texts))) % texts
+def _filled(texts: tuple[str, ...]) -> tuple[bool, ...] | None:
+    """Tell which texts are not empty; None where all are."""
+    return None if all(texts) else tuple(map(bool, texts))
 
 
 @lru_cache(maxsize=_KEPT_FORMS)
-def _form(names: tuple[str, ...], is_filled: tuple[bool, ...]) -> str:
-    """Return a form that takes the texts of elements; those that are not filled have an empty text."""
-    return "".join(
-        [f"<{name}>%s</{name}>" if filled else f"<{name}/>%s" for name, filled in zip(names, is_filled, strict=True)]
+def _form(part: str, names: tuple[str, ...], is_filled: tuple[bool, ...] | None) -> str:
+    """Return a form that takes the texts of a part's elements; those that are not filled have an empty text."""
+    filled = is_filled or (True,) * len(names)
+    fields = "".join(
+        [f"<{name}>%s</{name}>" if some else f"<{name}/>%s" for name, some in zip(names, filled, strict=True)]
     )
+    return f"{_element(part, fields)}\n" if part else fields

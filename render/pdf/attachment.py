@@ -13,8 +13,23 @@ from render.pdf.info import Attachment
 from render.pdf.syntax import date, name, stream, text_string
 
 
-def add_attachments(body: Body, attachments: Sequence[Attachment]) -> str:
+def embedded_file(attachment: Attachment) -> bytes:
+    """Return the stream of a file, which names no other object."""
+    checksum = hashlib.md5(attachment.data, usedforsecurity=False).hexdigest()
+    return stream(
+        f"/Type/EmbeddedFile/Subtype{name(attachment.media_type)}/Params<</Size {len(attachment.data)}"
+        f"/CheckSum<{checksum}>/ModDate{date(attachment.modified)}>>/Filter/FlateDecode",
+        deflate_fast(attachment.data),
+    )
+
+
+def add_attachments(body: Body, attachments: Sequence[Attachment], embedded: Sequence[bytes]) -> str:
     """Append the files and return the catalog's entries for them, or nothing where there are none.
+
+    Args:
+        body: takes the objects.
+        attachments: the files.
+        embedded: the stream of each, from :func:`embedded_file`.
 
     Raises:
         InputError: two files of one name.
@@ -22,26 +37,19 @@ def add_attachments(body: Body, attachments: Sequence[Attachment]) -> str:
     if not attachments:
         return ""
     # A name tree is sorted by the bytes of its keys, which hexadecimal digits keep in order.
-    ordered = sorted(attachments, key=lambda attachment: text_string(attachment.name))
-    for before, after in itertools.pairwise(ordered):
+    ordered = sorted(zip(attachments, embedded, strict=True), key=lambda pair: text_string(pair[0].name))
+    for (before, _), (after, _) in itertools.pairwise(ordered):
         if before.name == after.name:
             fault = Fault("attachment.name", "pdf.file_name", f"{after.name!r} stands twice.", "Rename one.")
             raise InputError("the files cannot be attached.", faults=(fault,))
-    numbers = {attachment.name: _add_file(body, attachment) for attachment in ordered}
-    tree = "".join(f"{text_string(key)}{number} 0 R" for key, number in numbers.items())
-    listed = " ".join(f"{numbers[attachment.name]} 0 R" for attachment in attachments)
+    numbers = {attachment.name: _add_file(body, attachment, data) for attachment, data in ordered}
+    tree = "".join([f"{text_string(key)}{number} 0 R" for key, number in numbers.items()])
+    listed = " ".join([f"{numbers[attachment.name]} 0 R" for attachment in attachments])
     return f"/AF[{listed}]/Names<</EmbeddedFiles<</Names[{tree}]>>>>"
 
 
-def _add_file(body: Body, attachment: Attachment) -> int:
-    checksum = hashlib.md5(attachment.data, usedforsecurity=False).hexdigest()
-    file = body.place(
-        stream(
-            f"/Type/EmbeddedFile/Subtype{name(attachment.media_type)}/Params<</Size {len(attachment.data)}"
-            f"/CheckSum<{checksum}>/ModDate{date(attachment.modified)}>>/Filter/FlateDecode",
-            deflate_fast(attachment.data),
-        )
-    )
+def _add_file(body: Body, attachment: Attachment, embedded: bytes) -> int:
+    file = body.place(embedded)
     file_name = text_string(attachment.name)
     description = f"/Desc{text_string(attachment.description)}" if attachment.description else ""
     return body.add(

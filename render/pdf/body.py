@@ -6,7 +6,6 @@ saves a tenth of an invoice. Their table is therefore a cross-reference stream.
 
 from __future__ import annotations
 
-import itertools
 import struct
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -41,11 +40,14 @@ def pack_objects(objects: Sequence[tuple[int, str]], deflate: Deflate) -> list[O
 
 
 def _object_stream(objects: Sequence[tuple[int, str]], deflate: Deflate) -> ObjectStream:
-    texts = [text for _, text in objects]
-    offsets = itertools.accumulate([len(text) + 1 for text in texts], initial=0)
-    index = " ".join([f"{number} {offset}" for (number, _), offset in zip(objects, offsets, strict=False)]) + "\n"
-    data = (index + "\n".join(texts)).encode("ascii")
-    entries = f"/Type/ObjStm/N {len(objects)}/First {len(index)}/Filter/FlateDecode"
+    index, texts, offset = [], [], 0
+    for number, text in objects:
+        index.append(f"{number} {offset}")
+        texts.append(text)
+        offset += len(text) + 1
+    head = " ".join(index) + "\n"
+    data = (head + "\n".join(texts)).encode("ascii")
+    entries = f"/Type/ObjStm/N {len(objects)}/First {len(head)}/Filter/FlateDecode"
     return ObjectStream(len(objects), stream(entries, deflate(data)))
 
 
@@ -103,11 +105,11 @@ class Body:
 
     def pack(self, deflate: Deflate) -> None:
         """Append the objects taken so far as object streams."""
-        taken = iter(self._packed)
+        taken, first, entries = iter(self._packed), self._first, self._entries
         for part in pack_objects(self._packed, deflate):
-            entries = _packed_entries(self.place(part.data), part.n_objects)
-            for at, (number, _) in zip(range(0, len(entries), _ENTRY.size), taken, strict=False):
-                self._entries[number - self._first] = entries[at : at + _ENTRY.size]
+            # The entries first, since whoever runs out first has taken one from the other.
+            for entry, (number, _) in zip(_each_packed(self.place(part.data), part.n_objects), taken, strict=False):
+                entries[number - first] = entry
         self._packed = []
 
     def chunks(self) -> list[bytes]:
@@ -150,4 +152,9 @@ class Body:
 @lru_cache(maxsize=_KEPT_ENTRIES)
 def _packed_entries(holder: int, count: int) -> bytes:
     """Return the cross-reference entries of all objects of an object stream, by their place in it."""
-    return b"".join([_ENTRY.pack(_PACKED, holder, place) for place in range(count)])
+    return b"".join(_each_packed(holder, count))
+
+
+@lru_cache(maxsize=_KEPT_ENTRIES)
+def _each_packed(holder: int, count: int) -> tuple[bytes, ...]:
+    return tuple([_ENTRY.pack(_PACKED, holder, place) for place in range(count)])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import TypeVar
 
 import numpy as np
@@ -22,7 +23,8 @@ SCALE = "{0} 0 0 {0} 0 0 cm\n".format(number(um_to_pt(1), 12)).encode("ascii")
 """Makes a micrometre of a length 1; twelve decimals keep 400 mm right to a millionth of a point."""
 
 _OPAQUE = 255
-_GLYPHS = int(Kind.GLYPHS)
+# As plain numbers, which are compared several times as fast.
+_GLYPHS, _RECTS, _LINE, _PATH, _IMAGE = map(int, (Kind.GLYPHS, Kind.RECTS, Kind.LINE, Kind.PATH, Kind.IMAGE))
 _BLEND_NAME = {Blend.NORMAL: "Normal", Blend.MULTIPLY: "Multiply"}
 
 Entry = TypeVar("Entry")
@@ -50,7 +52,7 @@ class Content:
     images: list[int]
     states: list[PaintState]
     is_transparent: list[bool]
-    marks: list[list[str]]
+    marks: list[tuple[str, ...]]
 
 
 def image_name(image: int) -> str:
@@ -86,6 +88,13 @@ class Painter:
         self._states = list(zip(display.paint_rgba[:, 3].tolist(), display.paint_blend.tolist(), strict=True))
         self._heights: list[int] = display.page_size_um[:, 1].tolist()
         self._stretches, self._first_of_page = self._find_stretches()
+        # All in a row, as code that stays in the processor's cache runs faster; the QR codes take most of the time.
+        self._rect_sets = {
+            ref: shapes.rect_set(display, ref, height_um) + b"\n"
+            for height_um, (first, last) in zip(self._heights, pairwise(self._first_of_page), strict=True)
+            for _, _, kind, _, ref, _, _ in self._stretches[first:last]
+            if kind == _RECTS
+        }
 
     def pages(self, first_page: int, last_page: int) -> Content:
         """Return the operators of the pages ``first_page … last_page - 1``."""
@@ -101,21 +110,21 @@ class Painter:
         text = self._texts.operators
         stretches = self._stretches[self._first_of_page[page] : self._first_of_page[page + 1]]
         for begin, end, kind, paint, ref, mark, is_end in stretches:
-            wanted = self._states[paint] if kind != Kind.IMAGE else (_OPAQUE, self._states[paint][1])
+            wanted = self._states[paint] if kind != _IMAGE else (_OPAQUE, self._states[paint][1])
             if wanted != state:
                 state = wanted
                 has_blend = True
                 _note(content.states, state)
                 operators.append(f"{state_name(state)} gs\n".encode("ascii"))
             colour = self._colours[paint]
-            if kind == Kind.LINE or (kind == Kind.PATH and self._display.path_stroke_um[ref]):
+            if kind == _LINE or (kind == _PATH and self._display.path_stroke_um[ref]):
                 if colour != stroke:
                     operators.append(colour + b" RG\n")
                     stroke = colour
-            elif kind != Kind.IMAGE and colour != fill:
+            elif kind != _IMAGE and colour != fill:
                 operators.append(colour + b" rg\n")
                 fill = colour
-            if kind == Kind.GLYPHS:
+            if kind == _GLYPHS:
                 operators.append(text[begin:end])
                 continue
             if mark != NO_MARK:
@@ -136,7 +145,7 @@ class Painter:
         display = self._display
         kind, paint = display.item_kind, display.item_paint
         is_first = np.ones(len(kind) + 1, np.bool_)
-        is_first[1:-1] = (kind[1:] != Kind.GLYPHS) | (kind[:-1] != Kind.GLYPHS) | (paint[1:] != paint[:-1])
+        is_first[1:-1] = (kind[1:] != _GLYPHS) | (kind[:-1] != _GLYPHS) | (paint[1:] != paint[:-1])
         offsets = display.page_item_off.astype(np.int64)
         is_first[offsets] = True
         starts = is_first.nonzero()[0]
@@ -146,11 +155,11 @@ class Painter:
         return list(zip(places[:-1], places[1:], *taken, strict=True)), starts.searchsorted(offsets).tolist()
 
     def _shape(self, kind: int, ref: int, height_um: int, content: Content) -> bytes:
-        if kind == Kind.RECTS:
-            return shapes.rect_set(self._display, ref, height_um) + b"\n"
-        if kind == Kind.LINE:
+        if kind == _RECTS:
+            return self._rect_sets[ref]
+        if kind == _LINE:
             shown = shapes.line(self._display, ref, height_um)
-        elif kind == Kind.PATH:
+        elif kind == _PATH:
             shown = shapes.path(self._display, ref, height_um)
         else:
             picture = int(self._display.image_ref[ref])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
+from functools import lru_cache
 
 from render.errors import Fault, InputError
 
@@ -22,6 +23,8 @@ _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u20
 _PATH_SIGNS = re.compile(r'[/\\:*?"<>|]')
 # A PDF/A string has at most 32,767 bytes (ISO 19005-3, 6.1.13): two a character, and the byte order mark.
 _MAX_CHARS = 8_000
+_SECONDS_A_MINUTE = 60
+_KEPT_ANSWERS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +61,15 @@ class PdfInfo:
     def __post_init__(self) -> None:
         texts = ("title", "author", "subject", "keywords", "producer", "document_id")
         given = (self.title, self.author, self.subject, self.keywords, self.producer, self.document_id)
-        faults = []
+        faults: list[Fault] = []
         # Almost all are well, which is quickly told of all together.
         if _text_faults("info", "".join(given)):
             faults = [fault for name in texts for fault in _text_faults(f"info.{name}", getattr(self, name))]
-        if not _LANGUAGE.fullmatch(self.language):
+        if not _is_language(self.language):
             faults.append(_fault("info.language", "pdf.language", f"{self.language[:40]!r} is no language tag."))
-        for name in ("created", "signed"):
-            faults.extend(_date_faults(f"info.{name}", getattr(self, name)))
-        faults.extend(_signature_faults(self.signature_format, claims_pdf_a=self.claims_pdf_a))
+        faults += _date_faults("info.created", self.created)
+        faults += _date_faults("info.signed", self.signed)
+        faults += _signature_faults(self.signature_format, claims_pdf_a=self.claims_pdf_a)
         _refuse("the document information cannot be written.", faults)
 
 
@@ -91,19 +94,19 @@ class Attachment:
     modified: datetime
 
     def __post_init__(self) -> None:
-        faults = [
-            *_text_faults("attachment.name", self.name),
-            *_text_faults("attachment.description", self.description),
-        ]
+        faults: list[Fault] = []
+        if _text_faults("attachment", self.name + self.description):
+            faults += _text_faults("attachment.name", self.name)
+            faults += _text_faults("attachment.description", self.description)
         if not self.name or self.name in {".", ".."} or _PATH_SIGNS.search(self.name):
             faults.append(_fault("attachment.name", "pdf.file_name", f"{self.name[:40]!r} is no plain file name."))
-        if not _MEDIA_TYPE.fullmatch(self.media_type):
+        if not _is_media_type(self.media_type):
             faults.append(_fault("attachment.media_type", "pdf.media_type", f"{self.media_type[:40]!r} is none."))
         if self.relationship not in RELATIONSHIPS:
             remedy = f"Choose from {', '.join(RELATIONSHIPS)}."
             message = f"no relationship {self.relationship[:40]!r}."
             faults.append(Fault("attachment.relationship", "pdf.relationship", message, remedy))
-        faults.extend(_date_faults("attachment.modified", self.modified))
+        faults += _date_faults("attachment.modified", self.modified)
         _refuse("the file cannot be attached.", faults)
 
 
@@ -117,6 +120,16 @@ class PdfFile:
 
     data: bytes = field(repr=False)
     signature_span: tuple[int, int] | None
+
+
+@lru_cache(maxsize=_KEPT_ANSWERS)
+def _is_language(tag: str) -> bool:
+    return _LANGUAGE.fullmatch(tag) is not None
+
+
+@lru_cache(maxsize=_KEPT_ANSWERS)
+def _is_media_type(name: str) -> bool:
+    return _MEDIA_TYPE.fullmatch(name) is not None
 
 
 def _text_faults(path: str, text: str) -> list[Fault]:
@@ -134,7 +147,8 @@ def _date_faults(path: str, moment: datetime | None) -> list[Fault]:
     if moment is None:
         return []
     offset = moment.utcoffset()
-    if offset is None or offset % timedelta(minutes=1):
+    # A day has whole minutes, so the rest of it tells.
+    if offset is None or offset.microseconds or offset.seconds % _SECONDS_A_MINUTE:
         return [_fault(path, "pdf.time_zone", "the date has no time zone of whole minutes.")]
     return []
 

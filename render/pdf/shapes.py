@@ -14,7 +14,8 @@ _POINTS = {Verb.MOVE: 1, Verb.LINE: 1, Verb.CUBIC: 3, Verb.CLOSE: 0}
 
 def rect_set(display: DisplayList, ref: int, page_height_um: int) -> bytes:
     """Return the operators that fill one set of rectangles."""
-    rects = display.rect_um[display.rectset_off[ref] : display.rectset_off[ref + 1]]
+    begin, end = display.rectset_off[ref : ref + 2].tolist()
+    rects = display.rect_um[begin:end]
     out = np.empty(RECTANGLE_BYTES * (len(rects) + 1), np.uint8)
     return out[: put_rectangles(rects, page_height_um, out)].tobytes()
 

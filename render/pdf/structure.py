@@ -43,14 +43,13 @@ class Marks:
 
     begins: NDArray[np.int64]
     ends: NDArray[np.bool_]
-    kinds: list[list[str]]
+    kinds: list[tuple[str, ...]]
 
 
 def no_marks(display: DisplayList) -> Marks:
     """Return the marks of a list whose content is not marked."""
     n_items = display.n_items
-    kinds: list[list[str]] = [[] for _ in range(display.n_pages)]
-    return Marks(np.full(n_items, NO_MARK, np.int64), np.zeros(n_items, np.bool_), kinds)
+    return Marks(np.full(n_items, NO_MARK, np.int64), np.zeros(n_items, np.bool_), [()] * display.n_pages)
 
 
 def mark_elements(display: DisplayList) -> Marks:
@@ -67,10 +66,10 @@ def mark_elements(display: DisplayList) -> Marks:
     numbers = np.arange(len(firsts)) - (first_of_page[:-1] - has_base).repeat(np.diff(first_of_page))
     begins = np.full(display.n_items, NO_MARK, np.int64)
     begins[firsts] = numbers
-    kinds = [element_kind(kind) for kind in display.item_kind[firsts].tolist()]
+    kinds = [PARAGRAPH if is_text else FIGURE for is_text in (display.item_kind[firsts] == _GLYPHS).tolist()]
     first_of_page = first_of_page.tolist()
     by_page = [
-        [*((PARAGRAPH,) if based else ()), *kinds[first:last]]
+        (*((PARAGRAPH,) if based else ()), *kinds[first:last])
         for based, (first, last) in zip(has_base.tolist(), itertools.pairwise(first_of_page), strict=True)
     ]
     return Marks(begins, is_first[1:], by_page)
@@ -96,7 +95,7 @@ def begin_element(kind: str, mark: int) -> bytes:
 END_ELEMENT = b"EMC\n"
 
 
-def add_structure(body: Body, pages: Sequence[int], marks: Sequence[Sequence[str]]) -> str:
+def add_structure(body: Body, pages: Sequence[int], marks: Sequence[tuple[str, ...]]) -> str:
     """Append the structure tree and return the catalog's entries for it.
 
     Args:
@@ -105,7 +104,7 @@ def add_structure(body: Body, pages: Sequence[int], marks: Sequence[Sequence[str
         marks: for each page the structure type of each of its marked contents, by their number.
     """
     root = body.next_number
-    body.add_packed(_tree(root, tuple(pages), tuple(map(tuple, marks))))
+    body.add_packed(_tree(root, tuple(pages), tuple(marks)))
     return f"/MarkInfo<</Marked true>>/StructTreeRoot {root} 0 R"
 
 

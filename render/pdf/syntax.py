@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 
 _KEPT_NUMBERS = 4096
 _KEPT_DATES = 64
 _KEPT_NAMES = 64
+_KEPT_TEXTS = 64
 _REGULAR = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.+*@!$&,:;=?^`|~'\"")
 
 
+@lru_cache(maxsize=_KEPT_TEXTS)
 def text_string(text: str) -> str:
     """Return a text string as UTF-16BE with byte order mark, in hexadecimal: no character can end it early."""
     return f"<FEFF{text.encode('utf-16-be').hex().upper()}>"
@@ -34,22 +36,18 @@ def number(value: float, decimals: int = 3) -> str:
 def date(moment: datetime) -> str:
     """Return a date string with its time zone (ISO 32000-1, 7.9.4)."""
     # One instant is equal in all time zones, so the zone must be a key of its own.
-    return _date(moment.replace(tzinfo=None), _offset_minutes(moment))
+    return _date(moment, moment.utcoffset())
 
 
 @lru_cache(maxsize=_KEPT_DATES)
-def _date(moment: datetime, minutes: int) -> str:
+def _date(moment: datetime, offset: timedelta | None) -> str:
+    if offset is None:
+        raise ValueError("a date in a PDF needs a time zone")
+    minutes = int(offset.total_seconds()) // 60
     sign = "-" if minutes < 0 else "+"
     hours, rest = divmod(abs(minutes), 60)
     day = f"{moment.year:04d}{moment.month:02d}{moment.day:02d}"
     return f"(D:{day}{moment.hour:02d}{moment.minute:02d}{moment.second:02d}{sign}{hours:02d}'{rest:02d}')"
-
-
-def _offset_minutes(moment: datetime) -> int:
-    offset = moment.utcoffset()
-    if offset is None:
-        raise ValueError("a date in a PDF needs a time zone")
-    return int(offset.total_seconds()) // 60
 
 
 def stream(entries: str, data: bytes) -> bytes:

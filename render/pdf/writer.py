@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ from render.pdf.background import ID_BYTES, Background, compile_background, reso
 from render.pdf.body import Body
 from render.pdf.content import SCALE, Content, Painter
 from render.pdf.deflate import deflate_fast
+from render.pdf.description import Description, describe
 from render.pdf.field import add_signature_field
 from render.pdf.font import FontCache, glyphs_of, stated_widths
 from render.pdf.info import Attachment, PdfFile, PdfInfo
@@ -29,10 +31,9 @@ from render.pdf.picture import PictureBlock
 from render.pdf.structure import END_ELEMENT, PARAGRAPH, add_structure, begin_element, mark_elements, no_marks
 from render.pdf.syntax import number, stream
 from render.pdf.text import TextObjects, font_name, seed_keys
-from render.pdf.xmp import info_dictionary, xmp_packet
 from render.units import um_to_pt
 
-__all__ = ["Attachment", "PdfFile", "PdfInfo", "PdfWriter"]
+__all__ = ["Attachment", "Description", "PdfFile", "PdfInfo", "PdfWriter", "describe"]
 
 _VALUE_PREFIX = "F"
 # The face of tax ids holds all that can stand in one (GB 32100: no I, O, S, V, Z), and the ¥ sign, in every document:
@@ -40,6 +41,7 @@ _VALUE_PREFIX = "F"
 _CODE_ROLE = "mono"
 _CODE_CHARACTERS = "0123456789ABCDEFGHJKLMNPQRTUWXY¥"
 _BOX_DECIMALS = 5
+_KEPT_BOXES = 64
 _GROUP = "/Group<</S/Transparency/CS/DeviceRGB>>"
 
 
@@ -61,7 +63,7 @@ class PdfWriter:
         book = resources.fonts
         face, *_ = book.chains.get(_CODE_ROLE, (0,))
         self._seeds = seed_keys(face, book.faces[face].cmap, _CODE_CHARACTERS if _CODE_ROLE in book.chains else "")
-        self._last: tuple[DisplayList, TextObjects, Painter] | None = None
+        self._last: _Batch | None = None
         for digest in resources.bases:
             self._background((digest,))
 
@@ -86,23 +88,39 @@ class PdfWriter:
             OutputInvalid: the list was laid out with other fonts or names a background or picture that is not there.
             InputError: two attachments of one name.
         """
+        return self.write_described(display, doc, describe(info, attachments), reserve_signature_bytes)
+
+    def write_described(
+        self, display: DisplayList, doc: int, description: Description, reserve_signature_bytes: int = 0
+    ) -> PdfFile:
+        """Return one document of a display list as a PDF file, like :meth:`write`.
+
+        Args:
+            display: one or more laid-out documents.
+            doc: which document of the list.
+            description: from :func:`render.pdf.description.describe`.
+            reserve_signature_bytes: room for a signature, 0 = no signature field.
+
+        Raises:
+            OutputInvalid: the list was laid out with other fonts or names a background or picture that is not there.
+            InputError: two attachments of one name.
+        """
         if display.fonts != self._resources.fonts.digests:
             raise OutputInvalid("the document was laid out with other fonts.", hint="Please report this defect.")
-        texts, painter = self._prepare(display)
-        draft = _Draft(self._resources.fonts, self._pictures, self._fonts, display, texts.pairs[doc], painter, doc)
+        draft = _Draft(self._resources.fonts, self._pictures, self._fonts, self._prepare(display), doc)
         background = self._background(draft.bases_used)
-        return draft.finish(background, info, attachments, reserve_signature_bytes)
+        return draft.finish(background, description, reserve_signature_bytes)
 
-    def _prepare(self, display: DisplayList) -> tuple[TextObjects, Painter]:
-        """Return the list's text and painter, made once for all documents of a batch."""
-        if self._last is None or self._last[0] is not display:
+    def _prepare(self, display: DisplayList) -> _Batch:
+        """Return what is made once for all documents of a list."""
+        if self._last is None or self._last.display is not display:
             offsets = display.doc_page_off.astype(np.int64)
             document = np.arange(display.n_docs).repeat(offsets[1:] - offsets[:-1])
             marks = mark_elements(display) if self._is_tagged else no_marks(display)
             texts = TextObjects(display, self._widths, _VALUE_PREFIX, document, self._seeds, marks)
             self._keep_outlines(texts)
-            self._last = (display, texts, Painter(display, texts, marks))
-        return self._last[1], self._last[2]
+            self._last = _Batch(display, texts, Painter(display, texts, marks))
+        return self._last
 
     def _keep_outlines(self, texts: TextObjects) -> None:
         """Cut the glyphs of all documents out of the fonts at once."""
@@ -122,6 +140,19 @@ class PdfWriter:
         return self._backgrounds[digests]
 
 
+class _Batch:
+    """A display list of one or more documents, prepared for writing each of them."""
+
+    def __init__(self, display: DisplayList, texts: TextObjects, painter: Painter) -> None:
+        self.display = display
+        self.texts = texts
+        self.painter = painter
+        self.first_pages: list[int] = display.doc_page_off.tolist()
+        self.sizes_um: list[tuple[int, int]] = list(map(tuple, display.page_size_um.tolist()))
+        bases = display.page_base.tolist()
+        self.bases = [display.bases[base] if base != NO_BASE else None for base in bases]
+
+
 class _Draft:
     """One document on its way to a file."""
 
@@ -130,33 +161,28 @@ class _Draft:
         book: FontBook,
         pictures: Mapping[str, PictureBlock],
         fonts: FontCache,
-        display: DisplayList,
-        pairs: Mapping[int, NDArray[np.int64]],
-        painter: Painter,
+        batch: _Batch,
         doc: int,
     ) -> None:
         self._book = book
-        self._pairs = pairs
-        self._painter = painter
+        self._pairs: Mapping[int, NDArray[np.int64]] = batch.texts.pairs[doc]
+        self._batch = batch
         self._pictures = pictures
         self._fonts = fonts
-        self._display = display
         self._n_font_chunks = 0
-        self._pages = range(int(display.doc_page_off[doc]), int(display.doc_page_off[doc + 1]))
-        bases = display.page_base[self._pages.start : self._pages.stop].tolist()
-        self._bases = [display.bases[base] if base != NO_BASE else None for base in bases]
+        self._pages = range(batch.first_pages[doc], batch.first_pages[doc + 1])
+        self._bases = batch.bases[self._pages.start : self._pages.stop]
         self.bases_used = tuple(sorted({base for base in self._bases if base is not None}))
 
-    def finish(
-        self, background: Background, info: PdfInfo, attachments: Sequence[Attachment], reserve_bytes: int
-    ) -> PdfFile:
+    def finish(self, background: Background, description: Description, reserve_bytes: int) -> PdfFile:
         """Return the file."""
+        info = description.info
         body = Body(background.next_number, len(background.data))
         widget = body.reserve() if reserve_bytes else None
         pages, tree, entries = self._add_pages(body, background, widget)
-        entries += add_attachments(body, attachments)
-        metadata = body.place(stream("/Type/Metadata/Subtype/XML", xmp_packet(info)))
-        info_number = body.add(info_dictionary(info))
+        entries += add_attachments(body, description.attachments, description.embedded)
+        metadata = body.place(description.metadata)
+        info_number = body.add(description.dictionary)
         field = None
         if widget is not None:
             field = add_signature_field(body, widget, pages[0], reserve_bytes, info)
@@ -178,7 +204,7 @@ class _Draft:
             The numbers of the pages and of the page tree, and the catalog's entries for the structure.
         """
         pages = self._pages
-        content = self._painter.pages(pages.start, pages.stop)
+        content = self._batch.painter.pages(pages.start, pages.stop)
         resources = body.add(self._resources(body, background, content))
         tree = body.reserve()
         numbers = []
@@ -201,7 +227,7 @@ class _Draft:
         self._n_font_chunks = len(body.chunks())
         images = {}
         for index in content.images:
-            digest = self._display.images[index]
+            digest = self._batch.display.images[index]
             if digest not in self._pictures:
                 raise OutputInvalid(f"no picture {digest}.", hint="Please report this defect.")
             images[index] = background.images.get(digest) or self._pictures[digest].write(body)
@@ -210,7 +236,7 @@ class _Draft:
 
     def _add_page(self, body: Body, background: Background, content: Content, page: int, tree: int, rest: str) -> int:
         place = page - self._pages.start
-        width, height = self._display.page_size_um[page].tolist()
+        width, height = self._batch.sizes_um[page]
         operators = [SCALE]
         is_transparent = content.is_transparent[place]
         base = self._bases[place]
@@ -224,9 +250,10 @@ class _Draft:
             operators.extend((begin_element(PARAGRAPH, 0), shown, END_ELEMENT) if content.marks[place] else (shown,))
         operators.append(content.pages[place])
         contents = body.place(stream("/Filter/FlateDecode", deflate_fast(b"".join(operators))))
-        box = f"{number(um_to_pt(width), _BOX_DECIMALS)} {number(um_to_pt(height), _BOX_DECIMALS)}"
         group = _GROUP if is_transparent else ""
-        return body.add(f"<</Type/Page/Parent {tree} 0 R/MediaBox[0 0 {box}]/Contents {contents} 0 R{group}{rest}>>")
+        return body.add(
+            f"<</Type/Page/Parent {tree} 0 R/MediaBox{_box(width, height)}/Contents {contents} 0 R{group}{rest}>>"
+        )
 
     def _assemble(self, background: Background, body: Body, catalog: int, info_number: int, info: PdfInfo) -> bytes:
         """Return the file, with an identifier made from all that it holds (ISO 32000-1, 14.4)."""
@@ -242,6 +269,12 @@ class _Draft:
         trailer = f"/Root {catalog} 0 R/Info {info_number} 0 R/ID[<{permanent}><{version}>]"
         end = body.finish(background.table, trailer, deflate_fast)
         return b"".join((background.data, *body.chunks(), end))
+
+
+@lru_cache(maxsize=_KEPT_BOXES)
+def _box(width_um: int, height_um: int) -> str:
+    """Return a rectangle of this size in points, from the origin on."""
+    return f"[0 0 {number(um_to_pt(width_um), _BOX_DECIMALS)} {number(um_to_pt(height_um), _BOX_DECIMALS)}]"
 
 
 def _form_name(place: int) -> str:

@@ -49,7 +49,7 @@ def info_dictionary(info: PdfInfo) -> str:
         ("Keywords", info.keywords),
         ("Producer", info.producer),
     )
-    entries = "".join(f"/{key}{text_string(text)}" for key, text in texts if text)
+    entries = "".join([f"/{key}{text_string(text)}" for key, text in texts if text])
     created = date(info.created)
     return f"<<{entries}/CreationDate{created}/ModDate{created}>>"
 

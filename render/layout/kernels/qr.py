@@ -19,6 +19,8 @@ COUNT_BITS = 11
 """A lane is counted in three parts of so many bits."""
 
 _PART = (1 << COUNT_BITS) - 1
+_BYTE_MODE = 0x4
+_FIRST_PADDING, _SECOND_PADDING = 0xEC, 0x11
 
 
 @jitable
@@ -78,26 +80,67 @@ def _best_mask(symbol: I8, patterns: I8, ones: U1) -> int:
     return best
 
 
-def encode_scalar(half_bytes: I8, contributions: I8, patterns: I8, ones: U1, modules: U1) -> int:
-    """Write the modules of a symbol under its best mask, and return that mask.
+@jitable
+def half_bytes(data: U1, begin: int, end: int, halves: I8) -> None:
+    """Write the halves of the data codewords, each its high half first: mode, length, data, terminator, padding."""
+    n_bytes = end - begin
+    halves[0], halves[1], halves[2] = _BYTE_MODE, n_bytes >> 4, n_bytes & 15
+    for place in range(n_bytes):
+        byte = int(data[begin + place])
+        halves[3 + 2 * place], halves[4 + 2 * place] = byte >> 4, byte & 15
+    halves[3 + 2 * n_bytes] = 0
+    for place in range(4 + 2 * n_bytes, halves.size):
+        is_second = (place - 2 * n_bytes) & 2
+        is_low = place & 1
+        padding = _SECOND_PADDING if is_second else _FIRST_PADDING
+        halves[place] = padding & 15 if is_low else padding >> 4
+
+
+def encode_scalar(
+    data: U1,
+    ends: I8,
+    contributions: I8,
+    patterns: I8,
+    ones: U1,
+    left: int,
+    top: int,
+    module: int,
+    modules: U1,
+    rects: I4,
+    rect_ends: I8,
+) -> None:
+    """Write symbols, each under its best mask, as rectangles.
 
     Args:
-        half_bytes: int64[n], rows of ``contributions`` whose exclusive-or is the symbol without a mask.
-        contributions: int64[…, 2 · size], lanes.
+        data: uint8[…], the bytes of all symbols, one behind the other; none has more than a symbol holds.
+        ends: int64[n], where those of each end.
+        contributions: int64[half bytes, 16, 2 · size], the lanes that each value of each half byte inverts.
         patterns: int64[8, 2 · size], what each mask inverts, and the function patterns.
         ones: uint8[2¹¹], how many bits of each number are set.
-        modules: uint8[size, size], receives 1 where dark.
+        left: of every symbol; ``top``: likewise; µm.
+        top: of every symbol, µm.
+        module: the side of a module, µm.
+        modules: uint8[size, size], receives 1 where the last symbol is dark.
+        rects: int32[n · size · (size + 1) / 2, 4], receives left, top, right, bottom.
+        rect_ends: int64[n], receives where the rectangles of each symbol end.
     """
-    symbol = np.zeros(patterns.shape[1], np.int64)
-    for place in range(half_bytes.size):
-        for lane in range(symbol.size):
-            symbol[lane] ^= contributions[half_bytes[place], lane]
-    mask = _best_mask(symbol, patterns, ones)
-    for row in range(modules.shape[0]):
-        lane = symbol[row] ^ patterns[mask, row]
-        for column in range(modules.shape[1]):
-            modules[row, column] = (lane >> column) & 1
-    return mask
+    halves = np.empty(contributions.shape[0], np.int64)
+    symbol = np.empty(patterns.shape[1], np.int64)
+    begin = count = 0
+    for index in range(ends.size):
+        half_bytes(data, begin, ends[index], halves)
+        begin = int(ends[index])
+        symbol[:] = 0
+        for place in range(halves.size):
+            for lane in range(symbol.size):
+                symbol[lane] ^= contributions[place, halves[place], lane]
+        mask = _best_mask(symbol, patterns, ones)
+        for row in range(modules.shape[0]):
+            lane_bits = symbol[row] ^ patterns[mask, row]
+            for column in range(modules.shape[1]):
+                modules[row, column] = (lane_bits >> column) & 1
+        count += rectangles(modules, left, top, module, rects[count:])
+        rect_ends[index] = count
 
 
 def rectangles_scalar(modules: U1, left: int, top: int, module: int, rects: I4) -> int:
@@ -125,12 +168,14 @@ def rectangles_scalar(modules: U1, left: int, top: int, module: int, rects: I4) 
     return count
 
 
-_TABLE = "Array(int64, 2, 'C', readonly=True)"
 _ONES = "Array(uint8, 1, 'C', readonly=True)"
 
-encode = compiled(
-    encode_scalar, f"int64(Array(int64, 1, 'C', readonly=True), {_TABLE}, {_TABLE}, {_ONES}, uint8[:,::1])"
-)
 rectangles = compiled(
     rectangles_scalar, "int64(Array(uint8, 2, 'C', readonly=True), int64, int64, int64, int32[:,::1])"
+)
+encode = compiled(
+    encode_scalar,
+    "void(Array(uint8, 1, 'C', readonly=True), Array(int64, 1, 'C', readonly=True), "
+    f"Array(int64, 3, 'C', readonly=True), Array(int64, 2, 'C', readonly=True), {_ONES}, int64, int64, int64, "
+    "uint8[:,::1], int32[:,::1], int64[::1])",
 )

@@ -11,7 +11,6 @@ from render.display.check import check
 from render.errors import ContentOverflow, GlyphMissing
 from render.layout.bounds import find_misplaced
 from render.layout.paging import paginate
-from render.layout.text import Advances, break_lines
 from render.model.invoice import LineRole, Treatment
 from render.templates.spec import PageKind, Paging
 
@@ -101,11 +100,10 @@ def test_any_text_at_all_fits_or_is_refused_by_the_name_of_its_field(fonts, fiel
 
 @given(value=text(0, 200), limit_ems=st.integers(1, 30))
 def test_lines_keep_every_character_but_spaces_and_never_exceed_their_width(fonts, value, limit_ems):
-    advances = Advances(fonts, "song")
     limit = limit_ems * 2_048_000
-    lines = break_lines(value, advances, limit)
+    _, lines = samples.set_text(value, fonts, limit)
     assert "".join(lines).replace(" ", "") == value.replace(" ", "")
-    assert all(advances.width(line) <= limit for line in lines)
+    assert all(samples.set_text(line, fonts, limit)[0] <= limit for line in lines)
 
 
 @given(

@@ -63,22 +63,25 @@ def test_documents_of_one_recording_are_those_of_single_ones(fonts):
     assert dataclasses.asdict(_fill(fonts, 3).freeze())["run_origin_um"].tolist() == batch.run_origin_um[:12].tolist()
 
 
-def test_rewinding_forgets_what_came_after_the_mark(fonts):
-    builder = _fill(fonts, 4)
-    mark = builder.mark()
-    builder.document()
-    builder.page(9_000, 9_000)
-    ink = builder.paint(0, 0, 0)
-    builder.text("kai", 3_000, 0, 0, "税号", paint=ink, tag="t0", steps_um=[5, 5])
-    builder.rects([(0, 0, 1, 1)], paint=ink, tag="first")
-    builder.line(0, 0, 1, 1, 1, paint=ink, tag="last")
-    builder.path([0, 1], [(0, 0), (1, 1)], paint=ink, tag="last")
-    builder.image("x", (0, 0, 1, 1), paint=ink, tag="last")
-    builder.rewind(mark)
-    untouched = _fill(fonts, 4).freeze()
-    rewound = builder.freeze()
+def test_texts_placed_together_are_those_placed_one_by_one(fonts):
+    rows, text = [], ""
+    single, together = DisplayListBuilder(fonts), DisplayListBuilder(fonts)
+    for builder in (single, together):
+        builder.page(210_000, 140_000)
+        builder.rects([(0, 0, 5, 5), (2, 3, 9, 8)], paint=builder.paint(0, 0, 0), tag="first", box_um=(0, 0, 9, 8))
+    for place, (role, value) in enumerate([("kai", "购方"), ("mono", "A票B"), ("song", "1"), ("kai", "票")]):
+        single.text(role, 3_000 + place, 70, 9_000, value, paint=0, tag=f"t{place % 2}", align=Align(place % 3))
+        number, tag = list(fonts.chains).index(role), together.tag(f"t{place % 2}")
+        rows.append((70, 9_000, len(value), 3_000 + place, 1_000, place % 3, number, 0, tag))
+        text += value
+    together.place_all(np.array(rows[:3]), text[:-1])
+    together.place_all(np.array(rows[3:]), text[-1])
+    for builder in (single, together):
+        builder.line(0, 0, 9, 9, 3, paint=0, tag="last")
+    one, other = single.freeze(), together.freeze()
+    assert one.tags == other.tags
     for name in ARRAY_COLUMNS:
-        assert np.array_equal(getattr(rewound, name), getattr(untouched, name)), name
+        assert np.array_equal(getattr(one, name), getattr(other, name)), name
 
 
 def test_the_compiled_loop_stops_where_a_face_lacks_a_character(fonts):

@@ -5,7 +5,11 @@ from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
+
 from render.layout.engine import layout_invoice
+from render.layout.kernels.setting import NO_FIT, set_texts
+from render.layout.text import break_classes, face_chains
 from render.model.invoice import Line, RedReference
 from render.model.read import read_invoice
 from render.templates.registry import TemplateRegistry
@@ -56,3 +60,18 @@ def runs(display, tag, page=None):
 def boxes(display, tag):
     """Left, top, right, bottom of the items with a tag, in mm."""
     return [[um / 1000 for um in display.item_bbox_um[item].tolist()] for item in display.items_tagged(tag)]
+
+
+def set_text(text, fonts, limit, *, role="song", most=0, function=set_texts):
+    """Width and lines of a text in one cell that is so wide; None for lines where it does not fit."""
+    chars = np.array([ord(char) for char in text], np.uint32)
+    cells = np.array([[0, 0, list(fonts.chains).index(role), 0, 0, 0, 0, 1]], np.int64)
+    placements = np.array([[3_000, 0, 4_000, most, limit, 0, 0]], np.int64)
+    width, fit, ends = np.zeros(1, np.int64), np.zeros(1, np.int64), np.zeros(2, np.int64)
+    lines = np.zeros((len(text) + 1, 2), np.int64)
+    of_text = (chars, np.array([len(text)]), np.zeros(1, np.int64), cells, placements, face_chains(fonts))
+    results = (np.zeros(len(text), np.int64), width, fit, lines, ends)
+    function(*of_text, fonts.cmap, fonts.advance, break_classes(), *results)
+    if fit[0] == NO_FIT:
+        return int(width[0]), None
+    return int(width[0]), [text[begin : begin + length] for begin, length in lines[: ends[1]].tolist()]

@@ -1,14 +1,17 @@
 """Many invoices in one list: each as it would be alone, and none lost for another's fault."""
 
+from decimal import Decimal
+
 import numpy as np
 import pytest
 from layout_samples import KINDS, lay_out, line, sample, template
 
 from render.display.batch import concat
 from render.display.list import ARRAY_COLUMNS, TABLE_COLUMNS
-from render.errors import ContentOverflow, GlyphMissing
-from render.layout import engine
+from render.errors import ContentOverflow, GlyphMissing, InvoiceInvalid
+from render.layout import engine, typesetting
 from render.layout.engine import layout_batch
+from render.layout.kernels import setting
 
 
 def _same(one, two):
@@ -44,8 +47,28 @@ def test_a_batch_of_nothing_but_faults_has_no_list(fonts):
 
 
 def test_one_fault_costs_no_second_layout_of_the_others(fonts, monkeypatch):
-    runs = []
-    original = engine._Layout.run
-    monkeypatch.setattr(engine._Layout, "run", lambda self: runs.append(1) or original(self))
+    made = []
+    original = engine.sheets_of
+    monkeypatch.setattr(engine, "sheets_of", lambda invoices, *rest: made.extend(invoices) or original(invoices, *rest))
     layout_batch([sample(), sample(clerk="很长的名字" * 900), sample()], template("vat_special", fonts))
-    assert len(runs) == 3
+    assert len(made) == 3
+
+
+def test_all_that_does_not_fit_is_named_in_a_batch_as_alone(fonts):
+    too_long = sample(clerk="很长的名字" * 900, lines=(*[line()] * 40, line(amount=Decimal("9" * 90 + ".00"))))
+    batch, errors = layout_batch([sample(), too_long, sample(qr_text="")], template("vat_special", fonts))
+    assert batch.n_docs == 1
+    assert [fault.path for fault in errors[1].faults] == ["lines[40].amount", "clerk", "subtotal.amount"]
+    assert isinstance(errors[2], InvoiceInvalid)
+    with pytest.raises(ContentOverflow) as caught:
+        lay_out(too_long, fonts)
+    assert caught.value.faults == errors[1].faults
+
+
+def test_texts_are_placed_the_same_compiled_and_not(fonts, monkeypatch):
+    invoices = [sample(remark="一二三四五。" * 40), sample(lines=(line(name="*示例*很长的名称" * 9), *[line()] * 40))]
+    form = template("vat_special", fonts)
+    compiled, _ = layout_batch(invoices, form)
+    monkeypatch.setattr(typesetting, "set_texts", setting.set_texts_scalar)
+    monkeypatch.setattr(typesetting, "place_texts", setting.place_texts_scalar)
+    _same(compiled, layout_batch(invoices, form)[0])

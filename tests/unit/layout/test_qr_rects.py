@@ -9,10 +9,26 @@ from segno.encoder import mask_scores
 from render.errors import ContentOverflow, InvoiceInvalid
 from render.layout import qr_symbol
 from render.layout.kernels import qr
-from render.layout.qr import qr_rects
+from render.layout.qr import QrSymbols
 
 TEXT = "01,31,,24312000000000000001,1130.00,20240528,,49EE"
 BOX = (6_500, 6_000, 26_500, 26_000)
+
+
+def qr_rects(text, box):
+    symbols = QrSymbols([text], box)
+    if symbols.errors[0] is not None:
+        raise symbols.errors[0]
+    return symbols.rects(0)
+
+
+def modules_of(data):
+    """The modules of a symbol, one µm each, drawn from its rectangles."""
+    rects, (end,) = qr_symbol.encode([data], 0, 0, 1)
+    modules = np.zeros((33, 33), np.uint8)
+    for left, top, right, bottom in rects[:end].tolist():
+        modules[top:bottom, left:right] = 1
+    return modules
 
 
 def picture(rects, box, scale=50):
@@ -34,7 +50,7 @@ def read(text):
 def test_the_invoice_text_reads_back_as_version_4_level_m():
     found = read(TEXT)
     assert (found.text, found.ec_level) == (TEXT, "M")
-    assert len(qr_symbol.encode(TEXT.encode())) == 33
+    assert modules_of(TEXT.encode())[[0, 0, 32], [0, 32, 0]].all()
 
 
 @pytest.mark.parametrize("length", [1, 2, 30, 46, 61, 62, 63, 100, 300])
@@ -68,7 +84,7 @@ def test_the_mask_with_the_lowest_penalty_is_taken():
     data = TEXT.encode()
     penalties = [qr_symbol.penalty(symbol) for symbol in qr_symbol.candidates(data)]
     best = qr_symbol.candidates(data)[penalties.index(min(penalties)), :33].tolist()
-    found = [int("".join(map(str, row))[::-1], 2) for row in qr_symbol.encode(data).tolist()]
+    found = [int("".join(map(str, row))[::-1], 2) for row in modules_of(data).tolist()]
     assert found == best
 
 
@@ -86,6 +102,36 @@ def test_kernels_do_the_same_compiled_and_not(seed):
     assert sum((right - left) // 606 for left, _, right, _ in found[0]) == modules.sum()
 
 
+def test_symbols_are_encoded_together_as_alone_compiled_and_not():
+    data = [TEXT.encode(), b"1", bytes(range(qr_symbol.MAX_BYTES)), TEXT.encode()[:-1]]
+    tables = qr_symbol._tables()
+    found = []
+    for function in (qr.encode, qr.encode_scalar):
+        rects, ends = np.zeros((4 * 561, 4), np.int32), np.zeros(4, np.int64)
+        joined, places = np.frombuffer(b"".join(data), np.uint8), np.cumsum([*map(len, data)])
+        modules = np.zeros((33, 33), np.uint8)
+        with np.errstate(over="ignore"):
+            function(
+                joined, places, tables.contributions, tables.patterns, qr_symbol._ONES, 10, 20, 7, modules, rects, ends
+            )
+        found.append((rects[: ends[-1]].tolist(), ends.tolist(), modules.tolist()))
+    assert found[0] == found[1]
+    rects, ends = found[0][:2]
+    for place, (begin, end) in enumerate(zip([0, *ends], ends, strict=False)):
+        alone, (count,) = qr_symbol.encode([data[place]], 10, 20, 7)
+        assert rects[begin:end] == alone[:count].tolist()
+
+
+def test_each_text_of_several_has_its_own_symbol_or_error():
+    texts = [TEXT, "", "虚构", TEXT[:-1], "x" * 5_000]
+    symbols = QrSymbols(texts, BOX)
+    assert [type(error) for error in symbols.errors] == [type(None), InvoiceInvalid, *[type(None)] * 2, ContentOverflow]
+    for place in (0, 2, 3):
+        rects = symbols.rects(place)
+        assert rects.tolist() == qr_rects(texts[place], BOX).tolist()
+        assert symbols.box_um(place) == (*rects.min(axis=0)[:2].tolist(), *rects.max(axis=0)[2:].tolist())
+
+
 def test_modules_are_equal_squares_that_fill_the_box():
     rects = qr_rects(TEXT, BOX)
     # 20 mm hold 33 modules of 606 µm; the 2 µm that are left stand on either side.
@@ -96,7 +142,7 @@ def test_modules_are_equal_squares_that_fill_the_box():
 
 
 def test_runs_of_dark_modules_are_one_rectangle():
-    modules = qr_symbol.encode(TEXT.encode())
+    modules = modules_of(TEXT.encode())
     starts = (modules == 1) & (np.pad(modules, ((0, 0), (1, 0)))[:, :-1] == 0)
     assert len(qr_rects(TEXT, BOX)) == starts.sum()
 

@@ -20,7 +20,7 @@ from render.display.resources import Resources
 from render.errors import InputError, OutputInvalid
 from render.pdf.field import MAX_RESERVED_BYTES
 from render.pdf.inspect import forbidden_in
-from render.pdf.writer import PdfWriter
+from render.pdf.writer import PdfWriter, describe
 
 _HOSTILE = r"a) /OpenAction <</S/JavaScript/JS(x)>> endobj \) > ]]> <!-- &lt; %PDF stream 丂"
 
@@ -122,6 +122,16 @@ def test_an_attachment_comes_back_byte_for_byte(pdf):
         assert file.Params.Size == len(XML)
         assert bytes(file.Params.CheckSum) == hashlib.md5(XML).digest()
         assert str(file.Params.ModDate) == "D:20261123093015+08'00'"
+
+
+def test_a_description_made_before_gives_the_same_file(samples, writer):
+    files = [attachment(), attachment(name="a.txt", data=b"other", media_type="text/plain")]
+    described = [describe(info(), files), describe(info(title="anders"), files[:1])]
+    display = samples.document()
+    for reserve in (0, 900):
+        expected = writer.write(display, 0, info(), files, reserve)
+        assert writer.write_described(display, 0, described[0], reserve) == expected
+        assert writer.write_described(display, 0, described[1], reserve).data != expected.data
 
 
 def test_attachments_are_sorted_in_the_name_tree_and_kept_in_order_in_the_list(samples, writer):
