@@ -17,6 +17,7 @@ from render.config import RenderSettings
 from render.display.batch import concat
 from render.display.list import DisplayList
 from render.encode.api import encoder
+from render.encode.rgb_pages import RgbPages
 from render.encode.tiff import INK_BELOW
 from render.layout.engine import layout_invoice
 from render.model.invoice import Invoice
@@ -24,7 +25,6 @@ from render.pdf.writer import PdfInfo, PdfWriter
 from render.pipeline import Renderer
 from render.pixels import PagePixels
 from render.raster.api import Rasterizer
-from render.rgb_pages import RgbPages
 from render.templates.registry import Template
 
 U1 = NDArray[np.uint8]

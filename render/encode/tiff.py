@@ -18,10 +18,10 @@ from PIL import Image, TiffImagePlugin, features
 from render.encode.deflate import ZLIB_STREAM, RowScratch, deflated_samples, pack_rows
 from render.encode.metadata import text_faults, xmp_packet
 from render.encode.request import NO_TEXT, level_faults, page_faults, refuse
+from render.encode.rgb_pages import RgbPages
 from render.encode.tiff_file import Field, TiffPage, Type, tiff_file
 from render.errors import BackendUnavailable, Fault
 from render.pixels import PagePixels
-from render.rgb_pages import RgbPages
 
 INK_BELOW = 170
 """Luma below which a pixel of a bilevel page is ink. A seal's red (luma 76 to 87) is the palest ink that must stay; a

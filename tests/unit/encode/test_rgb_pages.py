@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from render.encode.rgb_pages import RgbPages
 from render.pixels import OnGround, PageGround, PagePixels
-from render.rgb_pages import RgbPages
 
 HEIGHT, WIDTH = 43, 101
 PALETTES = [np.random.default_rng(seed).integers(0, 256, (40, 3)).astype(np.uint8) for seed in range(2)]
