@@ -89,7 +89,7 @@ def pages_on_grounds(draw):
     return OnGround(rows, PageGround(ground), touched)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(pages_on_grounds(), st.sampled_from(LEADS))
 def test_what_is_known_of_rows_changes_no_byte(page, lead):
     assert FAST(page.index, lead, page) == FAST(page.index, lead)
