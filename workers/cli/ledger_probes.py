@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 import redis
 
-from render.errors import ConfigError, KaipiaoError
+from render.errors import KaipiaoError
 from workers.cli.probes import Finding, State
-from workers.ledger.opening import POSTGRES_SCHEMES, open_ledger, sqlite_path
+from workers.ledger.opening import POSTGRES_SCHEMES, no_psycopg, open_ledger, sqlite_path
 from workers.redis_address import connect_redis, is_redis
 
 if TYPE_CHECKING:
@@ -86,10 +86,7 @@ def _examine_postgres(url: str) -> Finding:
     try:
         import psycopg
     except ImportError as error:
-        raise ConfigError(
-            "KAIPIAO_LEDGER names PostgreSQL, but psycopg is not installed.",
-            hint="Install the extra: pip install 'kaipiao[postgres]'.",
-        ) from error
+        raise no_psycopg() from error
     try:
         with psycopg.connect(url, connect_timeout=round(ANSWER_S), autocommit=True) as connection:
             number = connection.info.server_version

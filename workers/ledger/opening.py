@@ -46,13 +46,18 @@ def _open_postgres(url: str, timeout_s: float) -> Ledger:
     try:
         from workers.ledger.postgres import PostgresDatabase
     except ImportError as error:
-        raise ConfigError(
-            "KAIPIAO_LEDGER names PostgreSQL, but psycopg is not installed.",
-            hint="Install the extra: pip install 'kaipiao[postgres]'.",
-        ) from error
+        raise no_psycopg() from error
     from workers.ledger.sql_ledger import SqlLedger
 
     return SqlLedger(PostgresDatabase(url, timeout_s=timeout_s))
+
+
+def no_psycopg() -> ConfigError:
+    """Return the error of an installation without PostgreSQL's driver."""
+    return ConfigError(
+        "KAIPIAO_LEDGER names PostgreSQL, but psycopg is not installed.",
+        hint="Install the extra: pip install 'kaipiao[postgres]'.",
+    )
 
 
 def can_hold_a_ledger(broker_url: str) -> bool:
