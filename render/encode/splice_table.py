@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from render.compiled import compiled
-from render.encode.kernels.splice_png import MAX_DISTANCE, MAX_LENGTH, count_tokens, distance_symbol
+from render.deflating.huffman import MAX_LENGTH, distance_symbol
+from render.encode.kernels.splice_png import MAX_DISTANCE, count_tokens
 from render.gpu.signatures import (
     CODE_WORDS,
     COUNT_SHIFT,

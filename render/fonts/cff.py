@@ -8,29 +8,40 @@ from __future__ import annotations
 import itertools
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from render.deflating.huffman import MAX_BITS
+from render.deflating.pieces import CODES, HEADER_WORDS, N_ABOUT_RUN, make_codes, press_pieces
 from render.errors import ConfigError
-from render.fonts.arena import GlyphArena
+from render.fonts.arena import Arena
+from render.fonts.characters import common_characters
 from render.fonts.face import Face
+from render.fonts.kernels.cff_font import (
+    FRAME_BYTES_A_GLYPH,
+    IS_KEPT,
+    LENGTH,
+    N_KEPT,
+    PRIVATE,
+    RUN,
+    START,
+    cff_font,
+    frame_bytes,
+    pressed_cff_font,
+)
 from render.fonts.outlines import OutlineCutter
 
-_OP_CHARSET, _OP_CHARSTRINGS, _OP_PRIVATE, _OP_SUBRS = 15, 17, 18, 19
+_OP_CHARSTRINGS, _OP_PRIVATE, _OP_SUBRS = 17, 18, 19
 _OP_ESCAPE = 12
 _OP_FONT_BBOX = 5
-_OP_ROS, _OP_CID_COUNT, _OP_FD_ARRAY, _OP_FD_SELECT = (12, 30), (12, 34), (12, 36), (12, 37)
+_OP_ROS, _OP_FD_ARRAY, _OP_FD_SELECT = (12, 30), (12, 36), (12, 37)
 _HEADER = bytes((1, 0, 4, 4))
 # The Top DICT names registry, ordering and supplement by the first two strings of the font itself, 391 and 392, and 0.
 _REGISTRY = bytes((248, 27, 248, 28, 139, *_OP_ROS))
-# Every number that follows takes five bytes, so the length of the Top DICT does not depend on the offsets in it.
-_TOP_NUMBERS = struct.Struct(">Bi2sBiBBiBBi2sBi2s")
-_PRIVATE_ENTRY = struct.Struct(">BiBiB")
-# The Top DICT's own INDEX: one entry, offsets of one byte.
-_TOP_HEAD = struct.Struct(">HBBB")
-_NUMBER = 29
+_SAMPLE_STEP = 19
+_WORD_BYTES = 8
 
 Dict = dict[int | tuple[int, int], tuple[bytes, list[int]]]
 
@@ -39,103 +50,111 @@ class CffOutlines:
     """The charstrings of one CFF face, cut when first needed."""
 
     def __init__(self, face: Face) -> None:
-        self._strings = _index([b"Adobe", b"Identity"]) + _index([])
         self._front = _HEADER + _index([face.postscript_name.encode()])
-        self._dicts: dict[frozenset[int], _PrivateDicts] = {}
         self._cutter = OutlineCutter(face)
-        self._programs = GlyphArena(len(face.advance))
-        # The Private DICTs that the width operands of programs refer to, and which of them each glyph's refers to.
+        self._sample = _sample(face)
+        self._kept = np.zeros((len(face.advance), N_KEPT), np.int64)
+        self._data, self._words = Arena(np.uint8), Arena(np.uint64)
+        # The Private DICTs that the width operands of charstrings refer to.
         self._privates: list[bytes] = []
-        self._private_of = np.zeros(len(face.advance), np.uint8)
-        self._bbox = b""
-
-    def keep(self, glyph_ids: NDArray[np.int64]) -> None:
-        """Cut those of the glyphs that were not cut yet."""
-        missing = self._programs.lacks(glyph_ids).tolist()
-        if not missing:
-            return
-        font, places = self._cutter.cut(missing)
-        table = _Cff(font.reference_table("CFF ").data)
-        self._bbox = self._bbox or table.top[_OP_FONT_BBOX][0]
-        for glyph in dict.fromkeys(missing):
-            program, private = table.charstring(places[glyph])
-            if private not in self._privates:
-                self._privates.append(private)
-            self._programs.add(glyph, program)
-            self._private_of[glyph] = self._privates.index(private)
+        self._shared: tuple[Any, ...] = ()
+        self._codes = np.zeros((CODES, 2), np.uint64)
+        self._header, self._header_bits = np.zeros(HEADER_WORDS, np.uint64), 0
+        self._frame_bytes = 0
+        # What compressing takes beside glyphs and buffers.
+        self._pressing: tuple[Any, ...] = ()
+        self._scratch, self._pressed = np.zeros(0, np.uint8), np.zeros(0, np.uint64)
+        self._pressed_bytes = self._pressed.view(np.uint8).data
 
     def lacks(self, glyph_ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return those of the glyphs that were not cut yet."""
-        return self._programs.lacks(glyph_ids)
+        return np.asarray(glyph_ids[self._kept[glyph_ids, IS_KEPT] == 0])
+
+    def keep(self, glyph_ids: NDArray[np.int64]) -> None:
+        """Cut those of the glyphs that were not cut yet."""
+        missing = self.lacks(glyph_ids)
+        if not len(missing):
+            return
+        glyphs = np.unique(missing if self._privates else np.append(missing, self._sample))
+        font, places = self._cutter.cut(glyphs.tolist())
+        table = _Cff(font.reference_table("CFF ").data)
+        programs, privates = zip(*(table.charstring(places[glyph]) for glyph in glyphs.tolist()), strict=True)
+        about = np.ones((len(glyphs), N_KEPT), np.int64)
+        about[:, LENGTH] = list(map(len, programs))
+        ends = self._data.add(np.frombuffer(b"".join(programs), np.uint8)) + np.cumsum(about[:, LENGTH])
+        about[:, START] = ends - about[:, LENGTH]
+        if not self._privates:
+            self._make_codes(about[np.isin(glyphs, self._sample)])
+        self._privates += sorted(set(privates).difference(self._privates))
+        about[:, PRIVATE] = list(map(self._privates.index, privates))
+        self._press(about)
+        self._share(table.top[_OP_FONT_BBOX][0])
+        self._kept[glyphs] = about
 
     def assemble(self, glyph_ids: NDArray[np.int64]) -> bytes:
         """Return a CFF font whose glyph i is ``glyph_ids[i]``, all cut; the first one must be 0 (.notdef)."""
-        count = len(glyph_ids)
-        private_of = self._private_of[glyph_ids].tobytes()
-        dicts = self._private_dicts(frozenset(private_of))
-        fd_select = b"\0" + private_of.translate(dicts.renumbered)
-        charset = struct.pack(">BHH", 2, 1, count - 2) if count > 1 else b"\0"
-        data, ends = self._programs.join(glyph_ids)
-        width = _offset_width(len(data) + 1)
-        ends += 1
-        programs_head = struct.pack(">HB", count, width) + ends.astype(f">u{width}").tobytes()
-        at_charset = len(self._front) + _TOP_HEAD.size + self._top_length() + len(self._strings)
-        at_fd_select = at_charset + len(charset)
-        at_programs = at_fd_select + len(fd_select)
-        at_fd_array = at_programs + len(programs_head) + len(data)
-        at_private = at_fd_array + len(dicts.fonts_head) + _PRIVATE_ENTRY.size * len(dicts.sizes)
-        fonts = []
-        for size in dicts.sizes:
-            fonts.append(_PRIVATE_ENTRY.pack(_NUMBER, size, _NUMBER, at_private, _OP_PRIVATE))
-            at_private += size
-        top = self._top_dict(count, at_charset, at_programs, at_fd_array, at_fd_select)
-        front = (self._front, top, self._strings, charset, fd_select, programs_head)
-        return b"".join((*front, data.data, dicts.fonts_head, *fonts, dicts.data))
+        self._make_room(len(glyph_ids))
+        data, out = self._data.used(), np.zeros(0, np.uint8)
+        n_bytes = cff_font(glyph_ids[1:], self._scratch, out, self._kept, data, *self._shared)
+        out = np.zeros(n_bytes, np.uint8)
+        cff_font(glyph_ids[1:], self._scratch, out, self._kept, data, *self._shared)
+        return out.tobytes()
 
-    def _private_dicts(self, used: frozenset[int]) -> _PrivateDicts:
-        """Return the Private DICTs of a subset; most subsets of a face use the same ones."""
-        if used not in self._dicts:
-            # Sorted, since the order in which they were first seen differs from process to process.
-            order = sorted(used, key=self._privates.__getitem__)
-            privates = [self._privates[index] for index in order]
-            self._dicts[used] = _PrivateDicts(
-                bytes.maketrans(bytes(order), bytes(range(len(order)))),
-                tuple(map(len, privates)),
-                b"".join(privates),
-                _index_head([_PRIVATE_ENTRY.size] * len(privates)),
-            )
-        return self._dicts[used]
+    def assemble_pressed(self, pairs: NDArray[np.int64]) -> bytes | None:
+        """Return a CFF font of .notdef and these glyphs as a zlib stream, or None where one was not cut yet.
 
-    def _top_length(self) -> int:
-        return len(_REGISTRY) + len(self._bbox) + 1 + _TOP_NUMBERS.size
+        Args:
+            pairs: int64[n], glyph ids in the lowest sixteen bits.
+        """
+        if not self._privates:
+            return None
+        self._make_room(len(pairs))
+        n_bytes = pressed_cff_font(pairs, self._scratch, self._pressed, *self._pressing)
+        if n_bytes > len(self._pressed_bytes):
+            self._pressed = np.zeros(n_bytes // _WORD_BYTES + 1, np.uint64)
+            self._pressed_bytes = self._pressed.view(np.uint8).data
+            n_bytes = pressed_cff_font(pairs, self._scratch, self._pressed, *self._pressing)
+        return bytes(self._pressed_bytes[:n_bytes]) if n_bytes >= 0 else None
 
-    def _top_dict(self, count: int, charset: int, programs: int, fd_array: int, fd_select: int) -> bytes:
-        """Return the INDEX that holds the Top DICT alone."""
-        numbers = _TOP_NUMBERS.pack(
-            *(_NUMBER, count, bytes(_OP_CID_COUNT)),
-            *(_NUMBER, charset, _OP_CHARSET),
-            *(_NUMBER, programs, _OP_CHARSTRINGS),
-            *(_NUMBER, fd_array, bytes(_OP_FD_ARRAY)),
-            *(_NUMBER, fd_select, bytes(_OP_FD_SELECT)),
-        )
-        head = _TOP_HEAD.pack(1, 1, 1, self._top_length() + 1)
-        return b"%b%b%b%c%b" % (head, _REGISTRY, self._bbox, _OP_FONT_BBOX, numbers)
+    def _make_room(self, n_glyphs: int) -> None:
+        if len(self._scratch) < self._frame_bytes + FRAME_BYTES_A_GLYPH * n_glyphs:
+            self._scratch = np.zeros(self._frame_bytes + 2 * FRAME_BYTES_A_GLYPH * n_glyphs, np.uint8)
+
+    def _make_codes(self, sample: NDArray[np.int64]) -> None:
+        start, length = np.ascontiguousarray(sample[:, START]), np.ascontiguousarray(sample[:, LENGTH])
+        self._header_bits = make_codes(self._data.used(), start, length, self._codes, self._header)
+
+    def _press(self, about: NDArray[np.int64]) -> None:
+        """Keep outlines as bits as well, and fill in what is said of these."""
+        start, length = np.ascontiguousarray(about[:, START]), np.ascontiguousarray(about[:, LENGTH])
+        words = np.zeros(int(length.sum()) * MAX_BITS // 64 + 2 * len(length), np.uint64)
+        runs = np.zeros((len(length), N_ABOUT_RUN), np.int64)
+        n_words = press_pieces(self._data.used(), start, length, self._codes, words, runs)
+        runs[:, 0] += self._words.add(words[:n_words])
+        about[:, RUN:] = runs
+
+    def _share(self, bounding_box: bytes) -> None:
+        """Put together what all subsets take from."""
+        # Sorted, since the order in which they were first seen differs from process to process.
+        order = sorted(range(len(self._privates)), key=self._privates.__getitem__)
+        privates, private_ends = _joined(self._privates)
+        top = b"%b%b%c" % (_REGISTRY, bounding_box, _OP_FONT_BBOX)
+        fixed, fixed_ends = _joined([self._front, top, _STRINGS])
+        self._shared = np.array(order, np.int64), privates, private_ends, fixed, fixed_ends
+        self._frame_bytes = frame_bytes(len(order), len(fixed), len(privates))
+        codes = self._codes, self._header, self._header_bits
+        self._pressing = self._kept, self._words.used(), *self._shared, *codes
 
 
-@dataclass(frozen=True, slots=True)
-class _PrivateDicts:
-    """The Private DICTs that a subset refers to, in the order of their bytes.
+def _sample(face: Face) -> NDArray[np.int64]:
+    """Return glyphs that are like those of an invoice, from which the face's prefix codes are made."""
+    chars = list(common_characters())[::_SAMPLE_STEP]
+    return np.unique(np.append(face.cmap[chars], np.uint16(0)).astype(np.int64))
 
-    Attributes:
-        renumbered: translates what glyphs refer to into places in this order.
-        sizes: of each; ``data``: all of them.
-        fonts_head: what stands before the Font DICTs that name them.
-    """
 
-    renumbered: bytes
-    sizes: tuple[int, ...]
-    data: bytes
-    fonts_head: bytes
+def _joined(pieces: Sequence[bytes]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Return pieces one behind the other, and where each of them ends."""
+    return np.frombuffer(b"".join(pieces), np.uint8), np.cumsum(list(map(len, pieces)), dtype=np.int64)
 
 
 class _Cff:
@@ -237,19 +256,9 @@ def _parse_number(data: bytes, at: int) -> tuple[int, int]:
 
 
 def _index(entries: Sequence[bytes]) -> bytes:
-    return b"".join((_index_head(list(map(len, entries))), *entries))
+    """Return an INDEX of entries that are together shorter than 255 bytes."""
+    ends = itertools.accumulate(map(len, entries), initial=1)
+    return b"".join((struct.pack(">HB", len(entries), 1), bytes(ends), *entries)) if entries else b"\0\0"
 
 
-def _index_head(lengths: Sequence[int]) -> bytes:
-    """Return what stands before entries of these lengths."""
-    if not lengths:
-        return b"\0\0"
-    ends = list(itertools.accumulate(lengths, initial=1))
-    width = _offset_width(ends[-1])
-    return struct.pack(f">HB{len(ends)}{'_BHII'[width]}", len(lengths), width, *ends)
-
-
-def _offset_width(end: int) -> int:
-    """Return 1, 2 or 4 bytes, since no format of three is at hand."""
-    width = (end.bit_length() + 7) // 8
-    return 4 if width == 3 else width
+_STRINGS = _index([b"Adobe", b"Identity"]) + _index([])

@@ -14,12 +14,8 @@ import uharfbuzz as hb
 from render.errors import ConfigError
 from render.fonts.face import Face
 
-_FLAGS = (
-    hb.SubsetFlags.DESUBROUTINIZE
-    | hb.SubsetFlags.NO_HINTING
-    | hb.SubsetFlags.NOTDEF_OUTLINE
-    | hb.SubsetFlags.NO_LAYOUT_CLOSURE
-)
+# The outline of .notdef goes as well: no code of ours draws it.
+_FLAGS = hb.SubsetFlags.DESUBROUTINIZE | hb.SubsetFlags.NO_HINTING | hb.SubsetFlags.NO_LAYOUT_CLOSURE
 _NOT_FOR_OUTLINES = ("GSUB", "GPOS", "GDEF", "BASE", "VORG", "vhea", "vmtx", "name", "cmap", "post", "OS/2", "gasp")
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from render.errors import OutputInvalid
 from render.fonts.cff import CffOutlines
+from render.fonts.characters import common_characters
 from render.fonts.face import Face
 from render.fonts.glyf import GlyfOutlines
+from render.fonts.kernels.cff_font import GLYPH_MASK
 
 MAX_GLYPHS = 0xFFFF
 _KEPT_FACES = 64
@@ -47,15 +50,47 @@ def subset(face: Face, glyph_ids: NDArray[np.int64]) -> Subset:
         ConfigError: the face cannot be subset.
         OutputInvalid: more glyphs than a font can number.
     """
+    _check_count(face, glyph_ids)
     order = np.zeros(len(glyph_ids) + 1, np.int64)
     order[1:] = glyph_ids
-    if len(order) > MAX_GLYPHS:
-        raise OutputInvalid(
-            f"{len(order):,} glyphs of {face.postscript_name} do not fit one font.", hint="Split the document."
-        )
     kept = _kept(face)
-    kept.keep(order)
-    return Subset(kept.outlines.assemble(order), order, face.is_cff)
+    with kept.lock:
+        kept.keep(order)
+        return Subset(kept.outlines.assemble(order), order, face.is_cff)
+
+
+def pressed_subset(face: Face, glyph_ids: NDArray[np.int64]) -> bytes | None:
+    """Return the data of :func:`subset` as a zlib stream, a tenth of the time for some 4 % more bytes.
+
+    Args:
+        face: the font to cut from.
+        glyph_ids: int64[n], glyph ids of ``face`` in the lowest sixteen bits; the others do not count.
+
+    Returns:
+        None for a face whose outlines are not kept compressed, which are those of TrueType.
+
+    Raises:
+        ConfigError: the face cannot be subset.
+        OutputInvalid: more glyphs than a font can number.
+    """
+    kept = _kept(face)
+    if not isinstance(kept.outlines, CffOutlines):
+        return None
+    _check_count(face, glyph_ids)
+    with kept.lock:
+        data = kept.outlines.assemble_pressed(glyph_ids)
+        if data is None:
+            kept.keep(np.append(glyph_ids & GLYPH_MASK, 0))
+            data = kept.outlines.assemble_pressed(glyph_ids)
+        return data
+
+
+def _check_count(face: Face, glyph_ids: NDArray[np.int64]) -> None:
+    # .notdef is one more.
+    if len(glyph_ids) >= MAX_GLYPHS:
+        raise OutputInvalid(
+            f"{len(glyph_ids) + 1:,} glyphs of {face.postscript_name} do not fit one font.", hint="Split the document."
+        )
 
 
 def keep_outlines(face: Face, glyph_ids: NDArray[np.int64]) -> None:
@@ -64,13 +99,16 @@ def keep_outlines(face: Face, glyph_ids: NDArray[np.int64]) -> None:
     Raises:
         ConfigError: the face cannot be subset.
     """
-    _kept(face).keep(glyph_ids)
+    kept = _kept(face)
+    with kept.lock:
+        kept.keep(glyph_ids)
 
 
 class _Kept:
-    """The outlines of one face that were cut so far."""
+    """The outlines of one face that were cut so far; whoever uses them holds the lock."""
 
     def __init__(self, face: Face) -> None:
+        self.lock = threading.Lock()
         self.outlines = CffOutlines(face) if face.is_cff else GlyfOutlines(face)
         self._face = face
         self._cuts = 0
@@ -83,13 +121,6 @@ class _Kept:
             new = np.concatenate((new, self._face.cmap[list(common_characters())]))
         self._cuts += 1
         self.outlines.keep(np.unique(np.append(new, 0)))
-
-
-@cache
-def common_characters() -> tuple[int, ...]:
-    """Return printable ASCII and the 3,755 characters of level 1 of GB/T 2312, most of what invoices print."""
-    rows = bytes(byte for row in range(0xB0, 0xD8) for cell in range(0xA1, 0xFF) for byte in (row, cell))
-    return (*range(0x20, 0x7F), *map(ord, rows.decode("gb2312", errors="ignore")))
 
 
 @lru_cache(maxsize=_KEPT_FACES)

@@ -134,7 +134,7 @@ def _add_forms(
     content = Painter(joined, texts, marks).pages(0, len(bases))
     fonts = {}
     for face, pairs in texts.pairs[0].items():
-        block = make_font(resources.fonts.faces[face], pairs, deflate_once)
+        block = make_font(resources.fonts.faces[face], pairs)
         fonts[font_name(_CAPTION_PREFIX, face)] = block.write(body)
     numbers = {}
     for index in content.images:

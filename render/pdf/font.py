@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -18,10 +18,11 @@ import uharfbuzz as hb
 from numpy.typing import NDArray
 
 from render.fonts.face import ADVANCE_PER_EM, Face
-from render.fonts.subset import subset
+from render.fonts.subset import pressed_subset, subset
 from render.pdf.body import Body
-from render.pdf.deflate import deflate_fast
+from render.pdf.deflate import deflate_fast, deflate_once
 from render.pdf.kernels.operators import UNITS
+from render.pdf.kernels.width_ranges import BYTES_A_CODE, width_ranges
 from render.pdf.syntax import name, stream
 
 _KEPT_FACES = 64
@@ -34,6 +35,11 @@ _STEM_V = 80
 _OS2_CAP_HEIGHT = 88
 _TAG_LETTERS = 6
 _CAPITALS = bytes(ord("A") + byte % 26 for byte in range(256))
+
+_FILTER = "/Filter/FlateDecode"
+_CFF_ENTRIES = f"{_FILTER}/Subtype/CIDFontType0C"
+# Of a pair, above the glyph.
+CHARACTER_SHIFT = 16
 
 _CMAP_HEAD = """/CIDInit/ProcSet findresource begin
 12 dict begin
@@ -83,26 +89,43 @@ class FontBlock:
         )
 
 
-def make_font(face: Face, pairs: NDArray[np.int64], deflate: Callable[[bytes], bytes]) -> FontBlock:
+def make_font(face: Face, pairs: NDArray[np.int64]) -> FontBlock:
     """Return the subset in which code i + 1 draws the glyph of ``pairs[i]`` and reads as its character.
+
+    It is compressed well, for being used in many documents.
 
     Args:
         face: the font to embed.
         pairs: int64[n], as :func:`pair_keys` makes them, ascending.
-        deflate: compresses the streams.
+
+    Raises:
+        ConfigError: the face cannot be subset.
+        OutputInvalid: more glyphs than a font can number.
     """
-    glyph_ids = glyphs_of(pairs)
-    part = subset(face, glyph_ids)
-    filters = "/Filter/FlateDecode"
-    entries = f"{filters}/Subtype/CIDFontType0C" if part.is_cff else f"{filters}/Length1 {len(part.data)}"
+    return _block(face, pairs, _font_file(face, pairs, deflate_once), deflate_once(_map_bytes(pairs)))
+
+
+def make_font_fast(face: Face, pairs: NDArray[np.int64]) -> FontBlock:
+    """Return what :func:`make_font` does, compressed for one document: in a tenth of the time, some 4 % longer."""
+    pressed = pressed_subset(face, pairs)
+    file = _font_file(face, pairs, deflate_fast) if pressed is None else stream(_CFF_ENTRIES, pressed)
+    return _block(face, pairs, file, deflate_fast(_map_bytes(pairs)))
+
+
+def _block(face: Face, pairs: NDArray[np.int64], file: bytes, to_unicode: bytes) -> FontBlock:
     return FontBlock(
-        base_font=f"/{_subset_tag(face, pairs)}+{_font_name(face)}",
-        is_cff=part.is_cff,
-        file=stream(entries, deflate(part.data)),
-        to_unicode=stream(filters, deflate(to_unicode_map(pairs >> 16).encode("ascii"))),
-        descriptor=_descriptor(face),
-        widths=_width_array(_widths(face)[glyph_ids]),
+        f"/{_subset_tag(face, pairs)}+{_font_name(face)}",
+        face.is_cff,
+        file,
+        stream(_FILTER, to_unicode),
+        _descriptor(face),
+        _width_array(face, pairs),
     )
+
+
+def _font_file(face: Face, pairs: NDArray[np.int64], deflate: Callable[[bytes], bytes]) -> bytes:
+    part = subset(face, glyphs_of(pairs))
+    return stream(_CFF_ENTRIES if part.is_cff else f"{_FILTER}/Length1 {len(part.data)}", deflate(part.data))
 
 
 class FontCache:
@@ -117,7 +140,7 @@ class FontCache:
         key = (face.digest, pairs.tobytes())
         block = self._blocks.get(key)
         if block is None:
-            block = make_font(face, pairs, deflate_fast)
+            block = make_font_fast(face, pairs)
             self._blocks[key] = block
             if len(self._blocks) > self._size:
                 self._blocks.popitem(last=False)
@@ -128,7 +151,7 @@ class FontCache:
 
 def pair_keys(glyph_ids: NDArray[np.uint16], chars: NDArray[np.uint32]) -> NDArray[np.int64]:
     """Return char × 2¹⁶ + glyph of each glyph, which sorts by character."""
-    return (chars.astype(np.int64) << 16) | glyph_ids
+    return (chars.astype(np.int64) << CHARACTER_SHIFT) | glyph_ids
 
 
 def glyphs_of(pairs: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -136,9 +159,20 @@ def glyphs_of(pairs: NDArray[np.int64]) -> NDArray[np.int64]:
     return pairs & 0xFFFF
 
 
+def _map_bytes(pairs: NDArray[np.int64]) -> bytes:
+    return to_unicode_map(pairs >> CHARACTER_SHIFT).encode("ascii")
+
+
 def to_unicode_map(chars: NDArray[np.int64]) -> str:
     """Return a ToUnicode CMap that reads code i + 1 as ``chars[i]``, which ascend (ISO 32000-1, 9.10.3)."""
-    texts = _utf16(chars)
+    # Most maps are one range of characters with four digits.
+    if 0 < len(chars) < _CODES_A_RANGE and chars[-1] < _BMP_END:
+        texts = chars.astype(">u2").tobytes().hex(">", 2).replace(">", "><")
+        return f"{_CMAP_HEAD}1 beginbfrange\n<0001><{len(chars):04X}>[<{texts}>]\nendbfrange\n{_CMAP_TAIL}"
+    return _map_of_ranges(_utf16(chars))
+
+
+def _map_of_ranges(texts: Sequence[str]) -> str:
     ranges = []
     # A range must not cross a change of the code's first byte.
     for start in range(0, len(texts) + 1, _CODES_A_RANGE):
@@ -154,10 +188,6 @@ def to_unicode_map(chars: NDArray[np.int64]) -> str:
 
 def _utf16(chars: NDArray[np.int64]) -> list[str]:
     """Return each character as UTF-16BE in hexadecimal."""
-    if not len(chars):
-        return []
-    if chars[-1] < _BMP_END:
-        return chars.astype(">u2").tobytes().hex(" ", 2).split()
     return [chr(char).encode("utf-16-be").hex() for char in chars.tolist()]
 
 
@@ -175,17 +205,11 @@ def _widths(face: Face) -> NDArray[np.int32]:
     return stated_widths(face.advance)
 
 
-def _width_array(widths: NDArray[np.int32]) -> str:
+def _width_array(face: Face, pairs: NDArray[np.int64]) -> str:
     """Return the /W entry of stated widths; those that the default covers are left out."""
-    changes = (widths[1:] != widths[:-1]).nonzero()[0].tolist()
-    parts = []
-    code = 1
-    for last in (*changes, len(widths) - 1):
-        width = widths[last]
-        if width != UNITS:
-            parts.append(f"{code} {last + 1} {width}")
-        code = last + 2
-    return f"/W[{' '.join(parts)}]" if parts else ""
+    text = np.empty(BYTES_A_CODE * len(pairs), np.uint8)
+    n_bytes = width_ranges(pairs, _widths(face), UNITS, text)
+    return f"/W[{text[: n_bytes - 1].tobytes().decode('ascii')}]" if n_bytes else ""
 
 
 def _subset_tag(face: Face, pairs: NDArray[np.int64]) -> str:

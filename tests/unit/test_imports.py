@@ -13,10 +13,11 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("render", "workers", "bench")
 
-GROUND = {"compiled", "errors", "units", "pixels", "timing"}
+GROUND = {"compiled", "deflating", "errors", "units", "pixels", "timing"}
 EVERYTHING = {"*"}
 MAY_IMPORT = {
     "compiled": set(),
+    "deflating": {"compiled"},
     "errors": set(),
     "units": set(),
     "pixels": {"compiled", "errors"},

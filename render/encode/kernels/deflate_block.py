@@ -11,34 +11,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from render.compiled import jitable
-from render.encode.kernels.huffman import N_DISTANCES, N_LITERALS, put, put_codes
+from render.deflating.huffman import (
+    END_OF_BLOCK,
+    LENGTH_EXTRA,
+    LENGTH_EXTRA_BITS,
+    LENGTH_SYMBOL,
+    MAX_LENGTH,
+    MIN_LENGTH,
+    N_DISTANCES,
+    N_LITERALS,
+    put,
+    put_codes,
+)
 
 U2 = NDArray[np.uint16]
 U8 = NDArray[np.uint64]
 I8 = NDArray[np.int64]
 Whole = int | np.signedinteger[Any]
 
-MAX_LENGTH, MIN_LENGTH = 258, 3
 LEFT, ABOVE = 256, 512
 _NOTHING = 768
 _N_TOKENS = 769
-_END_OF_BLOCK = 256
-
-
-def _length_tables() -> tuple[I8, I8, I8]:
-    """Return symbol, number of extra bits and their value for lengths 3 … 258 (RFC 1951, 3.2.5)."""
-    symbols, n_extra, extra = (np.zeros(MAX_LENGTH - MIN_LENGTH + 1, np.int64) for _ in range(3))
-    length = 0
-    for symbol in range(257, 285):
-        bits = max(0, (symbol - 261) // 4)
-        for value in range(1 << bits):
-            symbols[length], n_extra[length], extra[length] = symbol, bits, value
-            length += 1
-    symbols[-1], n_extra[-1], extra[-1] = 285, 0, 0
-    return symbols, n_extra, extra
-
-
-_SYMBOL, _N_EXTRA, _EXTRA = _length_tables()
 
 
 @jitable
@@ -75,8 +68,8 @@ def put_block(out: U8, state: U8, tokens: U2, n_tokens: int, pitch: int, last: i
     for value in range(LEFT):
         of_symbol[value] = counts[value]
     for length in range(LEFT):
-        of_symbol[_SYMBOL[length]] += np.int64(counts[LEFT + length]) + np.int64(counts[ABOVE + length])
-    of_symbol[_END_OF_BLOCK] = 1
+        of_symbol[LENGTH_SYMBOL[length]] += np.int64(counts[LEFT + length]) + np.int64(counts[ABOVE + length])
+    of_symbol[END_OF_BLOCK] = 1
     # A code needs two symbols.
     of_symbol[0] += 1
     distance_symbol, distance_bits, distance = 3, 0, 3
@@ -93,9 +86,9 @@ def put_block(out: U8, state: U8, tokens: U2, n_tokens: int, pitch: int, last: i
         code[value], bits[value] = codes[value], lengths[value]
     above = np.uint64(1 | (pitch - 1 - (distance - (1 << distance_bits) + 1)) << 1)
     for length in range(LEFT):
-        symbol = _SYMBOL[length]
-        word = codes[symbol] | np.uint64(_EXTRA[length]) << np.uint64(lengths[symbol])
-        n_bits = lengths[symbol] + _N_EXTRA[length]
+        symbol = LENGTH_SYMBOL[length]
+        word = codes[symbol] | np.uint64(LENGTH_EXTRA[length]) << np.uint64(lengths[symbol])
+        n_bits = lengths[symbol] + LENGTH_EXTRA_BITS[length]
         code[LEFT + length], bits[LEFT + length] = word, n_bits + 1
         code[ABOVE + length], bits[ABOVE + length] = word | above << np.uint64(n_bits), n_bits + 1 + distance_bits
     word, waiting, place = state[0], state[1], np.uintp(state[2])
@@ -114,4 +107,4 @@ def put_block(out: U8, state: U8, tokens: U2, n_tokens: int, pitch: int, last: i
         word = (word & keep) | (value >> ((n_bits - waiting) & np.uint64(63)) & ~keep)
         place += np.uintp(is_full)
     state[0], state[1], state[2] = word, waiting, place
-    put(out, state, codes[_END_OF_BLOCK], lengths[_END_OF_BLOCK])
+    put(out, state, codes[END_OF_BLOCK], lengths[END_OF_BLOCK])

@@ -14,18 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from render.compiled import jitable
+from render.deflating.huffman import MAX_LENGTH, MIN_LENGTH, put
 from render.encode.kernels.byte_masks import WORD, lowest_bit, weigh
 from render.encode.kernels.deflate_block import (
     ABOVE,
     LEFT,
-    MAX_LENGTH,
-    MIN_LENGTH,
     Whole,
     piece,
     put_block,
     put_long,
 )
-from render.encode.kernels.huffman import put
 from render.encode.kernels.row_masks import ONES, classify, compare_above, compare_left
 
 U1 = NDArray[np.uint8]

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from render.compiled import jitable
+from render.deflating.huffman import MAX_LENGTH, distance_symbol
 from render.gpu.signatures import (
     COUNT_SHIFT,
     DISTANCE_CODES,
@@ -31,7 +32,7 @@ I8 = NDArray[np.int64]
 Whole = int | np.signedinteger[Any]
 
 MIN_REPEAT, MIN_ABOVE = 3, 5
-MAX_LENGTH, MAX_DISTANCE = 258, 32768
+MAX_DISTANCE = 32768
 
 _WIDTH, _HEIGHT, _PITCH, _DEPTH = int(Page.WIDTH), int(Page.HEIGHT), int(Page.PITCH), int(Page.DEPTH)
 _PAGE_OFF, _FIRST_PIECE, _TABLE = int(Page.PAGE_OFF), int(Page.FIRST_PIECE), int(Page.TABLE)
@@ -93,18 +94,6 @@ def run_back(data: U1, place: int, end: int, distance: int) -> int:
     while length < limit and data[place + length] == data[place + length - distance]:
         length += 1
     return length
-
-
-@jitable
-def distance_symbol(distance: int) -> tuple[int, int, int]:
-    """Return symbol, extra bits and their number (RFC 1951, 3.2.5)."""
-    value = distance - 1
-    if value < 4:
-        return value, 0, 0
-    bits = 0
-    while value >> bits >= 4:
-        bits += 1
-    return 2 * bits + (value >> bits), value & ((1 << bits) - 1), bits
 
 
 @jitable

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from render.compiled import compiled
+from render.deflating.huffman import MAX_BITS, code_lengths, codes_of, run_lengths
 from render.encode.kernels.byte_masks import WORD, lowest_bit, unlike, weigh
-from render.encode.kernels.huffman import MAX_BITS, code_lengths, codes_of, run_lengths
 
 
 def lengths_of(counts, limit=MAX_BITS):

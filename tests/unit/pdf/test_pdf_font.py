@@ -11,8 +11,8 @@ from reportlab.pdfbase.ttfonts import TTFontFile
 
 from render.display.builder import DisplayListBuilder
 from render.display.resources import Resources
-from render.fonts.subset import common_characters, subset
-from render.pdf.deflate import deflate_fast
+from render.fonts.characters import common_characters
+from render.fonts.subset import subset
 from render.pdf.font import FontCache, make_font, pair_keys, to_unicode_map
 from render.pdf.writer import PdfWriter
 
@@ -102,7 +102,7 @@ def test_every_subset_is_named_by_its_glyphs(book):
     song = book.face("song")
 
     def name(text):
-        return make_font(song, _keys(song, text), deflate_fast).base_font
+        return make_font(song, _keys(song, text)).base_font
 
     assert name("甲乙") == name("乙甲甲")
     assert name("甲乙") != name("甲丙")

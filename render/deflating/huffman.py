@@ -13,8 +13,40 @@ I8 = NDArray[np.int64]
 N_LITERALS, N_DISTANCES = 286, 30
 MAX_BITS, MAX_HEADER_BITS = 15, 7
 
+MIN_LENGTH, MAX_LENGTH = 3, 258
+END_OF_BLOCK = 256
+
 _ORDER = np.array([16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15], np.int64)
 _EXTRA_OF_REPEAT = np.array([2, 3, 7], np.int64)
+
+
+def _length_tables() -> tuple[I8, I8, I8]:
+    """Return symbol, number of extra bits and their value for lengths 3 … 258 (RFC 1951, 3.2.5)."""
+    symbols, n_extra, extra = (np.zeros(MAX_LENGTH - MIN_LENGTH + 1, np.int64) for _ in range(3))
+    length = 0
+    for symbol in range(257, 285):
+        bits = max(0, (symbol - 261) // 4)
+        for value in range(1 << bits):
+            symbols[length], n_extra[length], extra[length] = symbol, bits, value
+            length += 1
+    symbols[-1], n_extra[-1], extra[-1] = 285, 0, 0
+    return symbols, n_extra, extra
+
+
+LENGTH_SYMBOL, LENGTH_EXTRA_BITS, LENGTH_EXTRA = _length_tables()
+"""int64[256] each, by length - MIN_LENGTH."""
+
+
+@jitable
+def distance_symbol(distance: int) -> tuple[int, int, int]:
+    """Return symbol, extra bits and their number (RFC 1951, 3.2.5)."""
+    value = distance - 1
+    if value < 4:
+        return value, 0, 0
+    bits = 0
+    while value >> bits >= 4:
+        bits += 1
+    return 2 * bits + (value >> bits), value & ((1 << bits) - 1), bits
 
 
 @jitable
