@@ -1,16 +1,19 @@
 """Assembled subsets draw as the whole font does, whatever was cut before."""
 
 import io
+import zlib
 
 import freetype
 import numpy as np
 import pytest
+from fontTools.cffLib import CFFFontSet
+from fontTools.misc.psCharStrings import T2WidthExtractor
 from fontTools.ttLib import TTFont
 
 from render.fonts.cff import CffOutlines
-from render.fonts.face import Face
+from render.fonts.face import ADVANCE_PER_EM, Face
 from render.fonts.glyf import GlyfOutlines
-from render.fonts.kernels import gather
+from render.fonts.kernels import cff_font, gather
 
 _FLAGS = freetype.FT_LOAD_RENDER | freetype.FT_LOAD_NO_HINTING
 _TEXT = "电子发票（增值税专用发票）肆仟玖佰圆整0123456789.-*ABCé"
@@ -91,6 +94,86 @@ def test_truetype_checksums_are_right(fonts, role):
     for tag in ("glyf", "head", "hhea", "hmtx", "loca", "maxp"):
         assert font.reader[tag]
     assert sum(np.frombuffer(data, ">u4").tolist()) & 0xFFFFFFFF == 0xB1B0AFBA
+
+
+def _pressed(outlines, glyphs):
+    return outlines.assemble_pressed(np.array(glyphs, np.int64))
+
+
+@pytest.fixture
+def song(fonts) -> Face:
+    return fonts.face("song")
+
+
+def test_a_font_of_ready_pieces_is_the_assembled_one_compressed(song):
+    glyphs = _glyphs(song, sorted(set(_TEXT)))
+    outlines = _outlines(song)
+    plain = _assemble(outlines, glyphs)
+    characters = np.arange(len(glyphs) - 1) << 16
+    assert zlib.decompress(_pressed(outlines, glyphs[1:])) == plain
+    assert _pressed(outlines, characters | np.array(glyphs[1:])) == _pressed(outlines, glyphs[1:])
+    assert len(_pressed(outlines, glyphs[1:])) < 1.06 * len(zlib.compress(plain)) + 60
+
+
+def test_ready_pieces_do_not_depend_on_what_was_cut_before(song):
+    glyphs = _glyphs(song)
+    fresh, used = _outlines(song), _outlines(song)
+    for part in (glyphs[:4], [0, *glyphs[6:9]], glyphs[::3], glyphs):
+        used.keep(np.array(part))
+    fresh.keep(np.array(glyphs))
+    assert _pressed(used, glyphs[1:]) == _pressed(fresh, glyphs[1:])
+
+
+def test_a_font_with_glyphs_that_were_not_cut_is_refused(song):
+    outlines = _outlines(song)
+    glyphs = _glyphs(song, "甲乙丙龘")
+    assert _pressed(outlines, glyphs[1:]) is None
+    outlines.keep(np.array(glyphs[:4]))
+    assert _pressed(outlines, glyphs[1:4]) is not None
+    assert _pressed(outlines, glyphs[1:]) is None
+    assert zlib.decompress(_pressed(outlines, [])) == outlines.assemble(np.array([0]))
+
+
+def test_buffers_grow_with_the_font(song):
+    chars = "".join(chr(char) for char in range(0x4E00, 0x4E00 + 1_500))
+    outlines = _outlines(song)
+    few, many = _glyphs(song, "甲乙"), _glyphs(song, chars)
+    for glyphs in (few, many, few):
+        plain = _assemble(outlines, glyphs)
+        assert zlib.decompress(_pressed(outlines, glyphs[1:])) == plain
+        assert freetype.Face(io.BytesIO(plain)).num_glyphs == len(glyphs)
+
+
+@pytest.mark.parametrize(("text", "form"), [("电子发票增值税专用发票肆仟玖佰圆整", 3), ("电a子b发c票d1增2值3税", 0)])
+def test_each_glyph_refers_to_its_own_widths(song, text, form):
+    glyphs = _glyphs(song, text)
+    font = CFFFontSet()
+    data = _assemble(_outlines(song), glyphs)
+    font.decompile(io.BytesIO(data), None)
+    top = font.topDictIndex[0]
+    assert top.FDSelect.format == form
+    privates = [top.FDArray[top.FDSelect[place]].Private for place in range(len(glyphs))]
+    widths = []
+    for place, private in enumerate(privates):
+        program = top.CharStrings.charStringsIndex[place]
+        program.private = private
+        extractor = T2WidthExtractor([], [], private.nominalWidthX, private.defaultWidthX)
+        extractor.execute(program)
+        widths.append(extractor.width)
+    assert widths[1:] == (song.advance[glyphs[1:]] * 1000 / ADVANCE_PER_EM).tolist()
+
+
+def test_fonts_are_the_same_compiled_and_not(song):
+    glyphs = _glyphs(song)
+    outlines = _outlines(song)
+    plain = _assemble(outlines, glyphs)
+    pairs, scratch = np.array(glyphs[1:]), np.zeros(20_000, np.uint8)
+    out, words = np.zeros(len(plain), np.uint8), np.zeros(len(plain), np.uint64)
+    data, shared = outlines._data.used(), outlines._shared
+    assert cff_font.cff_font_scalar(pairs, scratch, out, outlines._kept, data, *shared) == len(plain)
+    assert out.tobytes() == plain
+    n_bytes = cff_font.pressed_cff_font_scalar(pairs, scratch, words, *outlines._pressing)
+    assert words.view(np.uint8)[:n_bytes].tobytes() == _pressed(outlines, pairs)
 
 
 def test_kernels_do_the_same_compiled_and_not():

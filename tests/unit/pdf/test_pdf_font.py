@@ -1,11 +1,15 @@
 """Embedded fonts: what a code draws, how wide it is, what it reads as."""
 
 import io
+import zlib
+from dataclasses import replace
 
 import numpy as np
 import pikepdf
 import pypdfium2
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pdf_samples import info
 from reportlab.pdfbase.ttfonts import TTFontFile
 
@@ -13,7 +17,9 @@ from render.display.builder import DisplayListBuilder
 from render.display.resources import Resources
 from render.fonts.characters import common_characters
 from render.fonts.subset import subset
-from render.pdf.font import FontCache, make_font, pair_keys, to_unicode_map
+from render.pdf import font as font_module
+from render.pdf.font import FontCache, make_font, make_font_fast, pair_keys, to_unicode_map
+from render.pdf.kernels import width_ranges
 from render.pdf.writer import PdfWriter
 
 
@@ -96,6 +102,49 @@ def test_to_unicode_ranges_keep_to_one_first_byte_and_sections_to_a_hundred(book
     many = to_unicode_map(np.arange(0x20, 0x20 + 30_000))
     assert many.count("100 beginbfrange") == 1
     assert many.count("18 beginbfrange") == 1
+
+
+def test_a_map_of_one_range_is_written_as_any_other():
+    for count in (1, 7, 255):
+        chars = np.arange(0x4E00, 0x4E00 + count)
+        assert to_unicode_map(chars) == font_module._map_of_ranges(font_module._utf16(chars))
+    assert "<0001><0002>[<4e00><d840dc0b>]" in to_unicode_map(np.array([0x4E00, 0x2000B]))
+    assert "beginbfrange" not in to_unicode_map(np.zeros(0, np.int64))
+
+
+def test_the_fast_form_of_a_font_differs_in_its_compression_alone(book):
+    for role in ("song", "kai"):
+        face = book.face(role)
+        well, fast = (make(face, _keys(face, "价税合计12.30元")) for make in (make_font, make_font_fast))
+        assert replace(well, file=b"", to_unicode=b"") == replace(fast, file=b"", to_unicode=b"")
+        for one, other in ((well.file, fast.file), (well.to_unicode, fast.to_unicode)):
+            assert one[: one.index(b"/Length ")] == other[: other.index(b"/Length ")]
+            assert _inflated(one) == _inflated(other)
+
+
+def _inflated(stream):
+    return zlib.decompress(stream[stream.index(b"stream\n") + 7 :].removesuffix(b"\nendstream"))
+
+
+widths_in_runs = st.lists(st.tuples(st.sampled_from([0, 7, 500, 600, 1000, 12_345]), st.integers(1, 9)), max_size=9)
+
+
+@given(widths_in_runs)
+def test_widths_are_said_in_ranges(runs):
+    widths = np.array([width for width, count in runs for _ in range(count)], np.int32)
+    pairs = np.arange(len(widths)) | 0x4E00 << 16
+    texts = []
+    for function in (width_ranges.width_ranges, width_ranges.width_ranges_scalar):
+        out = np.zeros(width_ranges.BYTES_A_CODE * len(pairs), np.uint8)
+        texts.append(out[: function(pairs, widths, 1000, out)].tobytes().split())
+    assert texts[0] == texts[1]
+    numbers = list(map(int, texts[0]))
+    said = np.full(len(widths), 1000)
+    for first, last, width in zip(numbers[::3], numbers[1::3], numbers[2::3], strict=True):
+        said[first - 1 : last] = width
+    assert said.tolist() == widths.tolist()
+    changes = 1 + np.count_nonzero(np.diff(widths)) if len(widths) else 0
+    assert len(numbers) <= 3 * changes
 
 
 def test_every_subset_is_named_by_its_glyphs(book):
