@@ -48,19 +48,48 @@ ADLER_BASE = 65521
 # A match of three bytes from further off takes as many bits as the bytes.
 _NEAR = 64
 _REACH = 512
+_CHAINS = 1 << 12
 
 
 @jitable
-def match_at(data: U1, first: int, at: int, end: int) -> tuple[int, int]:
-    """Return length and distance of the longest repetition in ``data[first:end]`` that begins at ``at``; 0, 0: none."""
+def chain_slot(data: U1, at: int) -> int:
+    """Return where chains of positions begin whose next three bytes are like those at ``at``."""
+    return (int(data[at]) << 4 ^ int(data[at + 1]) << 2 ^ int(data[at + 2])) & (_CHAINS - 1)
+
+
+@jitable
+def match_at(data: U1, first: int, at: int, end: int, newest: I8, older: I8) -> tuple[int, int]:
+    """Return length and distance of the longest repetition in ``data[first:end]`` that begins at ``at``; 0, 0: none.
+
+    Args:
+        data: uint8.
+        first: where the piece begins.
+        at: before which all positions have been chained by :func:`chain`.
+        end: of the piece.
+        newest: int64[_CHAINS], the last position of each chain.
+        older: int64[bytes of the piece], what stands before each position in its chain.
+    """
     longest, distance = 0, 0
-    for back in range(1, min(at - first, _REACH) + 1):
+    place = newest[chain_slot(data, at)] if at + MIN_LENGTH <= end else -1
+    # What other pieces left in the chains lies outside of this one.
+    while first <= place < at and at - place <= _REACH:
         length = 0
-        while at + length < end and length < MAX_LENGTH and data[at + length] == data[at + length - back]:
+        while at + length < end and length < MAX_LENGTH and data[at + length] == data[place + length]:
             length += 1
-        if length > longest and (length > MIN_LENGTH or (length == MIN_LENGTH and back <= _NEAR)):
-            longest, distance = length, back
+        if length > longest and (length > MIN_LENGTH or (length == MIN_LENGTH and at - place <= _NEAR)):
+            longest, distance = length, at - place
+        following = older[place - first]
+        place = following if following < place else -1
     return longest, distance
+
+
+@jitable
+def chain(data: U1, first: int, at: int, stop: int, end: int, newest: I8, older: I8) -> None:
+    """Put the positions from ``at`` on, ``stop`` excluded, into their chains."""
+    for place in range(at, min(stop, end - MIN_LENGTH + 1)):
+        slot = chain_slot(data, place)
+        older[place - first] = newest[slot]
+        newest[slot] = place
 
 
 def make_codes_scalar(data: U1, start: I8, length: I8, codes: U8, out: U8) -> int:
@@ -68,7 +97,7 @@ def make_codes_scalar(data: U1, start: I8, length: I8, codes: U8, out: U8) -> in
 
     Args:
         data: uint8, holds the pieces.
-        start: int64[n], where each begins.
+        start: int64[n], n ≥ 1, where each begins.
         length: int64[n].
         codes: uint64[CODES, 2] to fill.
         out: uint64[HEADER_WORDS], receives the header of a block with these codes, the stream's only one.
@@ -78,15 +107,18 @@ def make_codes_scalar(data: U1, start: I8, length: I8, codes: U8, out: U8) -> in
     """
     counts, distances = np.ones(N_LITERALS, np.int64), np.zeros(N_DISTANCES, np.int64)
     distances[: distance_symbol(_REACH)[0] + 1] = 1
+    newest, older = np.full(_CHAINS, -1, np.int64), np.zeros(length.max(), np.int64)
     for k in range(start.size):
-        at, end = start[k], start[k] + length[k]
+        first, end = start[k], start[k] + length[k]
+        at = first
         while at < end:
-            found, distance = match_at(data, start[k], at, end)
+            found, distance = match_at(data, first, at, end, newest, older)
             if found:
                 counts[LENGTH_SYMBOL[found - MIN_LENGTH]] += 1
                 distances[distance_symbol(distance)[0]] += 1
             else:
                 counts[data[at]] += 1
+            chain(data, first, at, at + max(found, 1), end, newest, older)
             at += max(found, 1)
     bits, distance_bits = np.zeros(N_LITERALS, np.int64), np.zeros(N_DISTANCES, np.int64)
     of_symbol, of_distance = np.zeros(N_LITERALS, np.uint64), np.zeros(N_DISTANCES, np.uint64)
@@ -107,7 +139,7 @@ def press_pieces_scalar(data: U1, start: I8, length: I8, codes: U8, words: U8, a
 
     Args:
         data: uint8, holds the pieces.
-        start: int64[n], where each begins.
+        start: int64[n], n ≥ 1, where each begins.
         length: int64[n].
         codes: uint64[CODES, 2].
         words: uint64 to fill, with room for MAX_BITS bits a byte and two words a piece.
@@ -119,12 +151,13 @@ def press_pieces_scalar(data: U1, start: I8, length: I8, codes: U8, words: U8, a
     """
     first_word = 0
     state = np.zeros(3, np.uint64)
+    newest, older = np.full(_CHAINS, -1, np.int64), np.zeros(length.max(), np.int64)
     for k in range(start.size):
         state[0], state[1], state[2] = 0, 0, first_word
         first, end = start[k], start[k] + length[k]
         at = first
         while at < end:
-            found, distance = match_at(data, first, at, end)
+            found, distance = match_at(data, first, at, end, newest, older)
             if found:
                 place = found - MIN_LENGTH
                 symbol = LENGTH_SYMBOL[place]
@@ -135,6 +168,7 @@ def press_pieces_scalar(data: U1, start: I8, length: I8, codes: U8, words: U8, a
                 put(words, state, np.uint64(extra), extra_bits)
             else:
                 put(words, state, codes[data[at], 0], int(codes[data[at], 1]))
+            chain(data, first, at, at + max(found, 1), end, newest, older)
             at += max(found, 1)
         words[state[2]] = state[0]
         total, weighted = 0, 0
