@@ -20,13 +20,15 @@ from render.fonts.arena import Arena
 from render.fonts.characters import common_characters
 from render.fonts.face import Face
 from render.fonts.kernels.cff_font import (
+    CUT,
     FRAME_BYTES_A_GLYPH,
-    IS_KEPT,
     LENGTH,
     N_KEPT,
+    PRESSED,
     PRIVATE,
     RUN,
     START,
+    STATE,
     cff_font,
     frame_bytes,
     pressed_cff_font,
@@ -68,7 +70,7 @@ class CffOutlines:
 
     def lacks(self, glyph_ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return those of the glyphs that were not cut yet."""
-        return np.asarray(glyph_ids[self._kept[glyph_ids, IS_KEPT] == 0])
+        return np.asarray(glyph_ids[self._kept[glyph_ids, STATE] == 0])
 
     def keep(self, glyph_ids: NDArray[np.int64]) -> None:
         """Cut those of the glyphs that were not cut yet."""
@@ -79,7 +81,7 @@ class CffOutlines:
         font, places = self._cutter.cut(glyphs.tolist())
         table = _Cff(font.reference_table("CFF ").data)
         programs, privates = zip(*(table.charstring(places[glyph]) for glyph in glyphs.tolist()), strict=True)
-        about = np.ones((len(glyphs), N_KEPT), np.int64)
+        about = np.full((len(glyphs), N_KEPT), CUT)
         about[:, LENGTH] = list(map(len, programs))
         ends = self._data.add(np.frombuffer(b"".join(programs), np.uint8)) + np.cumsum(about[:, LENGTH])
         about[:, START] = ends - about[:, LENGTH]
@@ -87,9 +89,24 @@ class CffOutlines:
             self._make_codes(about[np.isin(glyphs, self._sample)])
         self._privates += sorted(set(privates).difference(self._privates))
         about[:, PRIVATE] = list(map(self._privates.index, privates))
-        self._press(about)
         self._share(table.top[_OP_FONT_BBOX][0])
         self._kept[glyphs] = about
+
+    def press(self, glyph_ids: NDArray[np.int64]) -> None:
+        """Compress those of the glyphs, all cut, that were not compressed yet."""
+        glyphs = np.unique(glyph_ids[self._kept[glyph_ids, STATE] == CUT])
+        if not len(glyphs):
+            return
+        about = self._kept[glyphs]
+        start, length = np.ascontiguousarray(about[:, START]), np.ascontiguousarray(about[:, LENGTH])
+        words = np.zeros(int(length.sum()) * MAX_BITS // 64 + 2 * len(length), np.uint64)
+        runs = np.zeros((len(length), N_ABOUT_RUN), np.int64)
+        n_words = press_pieces(self._data.used(), start, length, self._codes, words, runs)
+        runs[:, 0] += self._words.add(words[:n_words])
+        about[:, RUN:] = runs
+        about[:, STATE] = PRESSED
+        self._kept[glyphs] = about
+        self._pressing = self._kept, self._words.used(), *self._shared, self._codes, self._header, self._header_bits
 
     def assemble(self, glyph_ids: NDArray[np.int64]) -> bytes:
         """Return a CFF font whose glyph i is ``glyph_ids[i]``, all cut; the first one must be 0 (.notdef)."""
@@ -101,12 +118,12 @@ class CffOutlines:
         return out.tobytes()
 
     def assemble_pressed(self, pairs: NDArray[np.int64]) -> bytes | None:
-        """Return a CFF font of .notdef and these glyphs as a zlib stream, or None where one was not cut yet.
+        """Return a CFF font of .notdef and these glyphs as a zlib stream, or None where one was not compressed yet.
 
         Args:
             pairs: int64[n], glyph ids in the lowest sixteen bits.
         """
-        if not self._privates:
+        if not self._pressing:
             return None
         self._make_room(len(pairs))
         n_bytes = pressed_cff_font(pairs, self._scratch, self._pressed, *self._pressing)
@@ -124,15 +141,6 @@ class CffOutlines:
         start, length = np.ascontiguousarray(sample[:, START]), np.ascontiguousarray(sample[:, LENGTH])
         self._header_bits = make_codes(self._data.used(), start, length, self._codes, self._header)
 
-    def _press(self, about: NDArray[np.int64]) -> None:
-        """Keep outlines as bits as well, and fill in what is said of these."""
-        start, length = np.ascontiguousarray(about[:, START]), np.ascontiguousarray(about[:, LENGTH])
-        words = np.zeros(int(length.sum()) * MAX_BITS // 64 + 2 * len(length), np.uint64)
-        runs = np.zeros((len(length), N_ABOUT_RUN), np.int64)
-        n_words = press_pieces(self._data.used(), start, length, self._codes, words, runs)
-        runs[:, 0] += self._words.add(words[:n_words])
-        about[:, RUN:] = runs
-
     def _share(self, bounding_box: bytes) -> None:
         """Put together what all subsets take from."""
         # Sorted, since the order in which they were first seen differs from process to process.
@@ -142,8 +150,6 @@ class CffOutlines:
         fixed, fixed_ends = _joined([self._front, top, _STRINGS])
         self._shared = np.array(order, np.int64), privates, private_ends, fixed, fixed_ends
         self._frame_bytes = frame_bytes(len(order), len(fixed), len(privates))
-        codes = self._codes, self._header, self._header_bits
-        self._pressing = self._kept, self._words.used(), *self._shared, *codes
 
 
 def _sample(face: Face) -> NDArray[np.int64]:

@@ -80,7 +80,9 @@ def pressed_subset(face: Face, glyph_ids: NDArray[np.int64]) -> bytes | None:
     with kept.lock:
         data = kept.outlines.assemble_pressed(glyph_ids)
         if data is None:
-            kept.keep(np.append(glyph_ids & GLYPH_MASK, 0))
+            needed = np.append(glyph_ids & GLYPH_MASK, 0)
+            kept.keep(needed)
+            kept.outlines.press(needed)
             data = kept.outlines.assemble_pressed(glyph_ids)
         return data
 

@@ -17,10 +17,13 @@ U1 = NDArray[np.uint8]
 U8 = NDArray[np.uint64]
 I8 = NDArray[np.int64]
 
-IS_KEPT, START, LENGTH, PRIVATE, RUN, RUN_BITS, SUM, WEIGHTED = range(8)
+STATE, START, LENGTH, PRIVATE, RUN, RUN_BITS, SUM, WEIGHTED = range(8)
 N_KEPT = 8
-"""What is kept of a glyph: 1 or nothing at all; where its charstring begins and its bytes; which Private DICT it refers
-to; and from RUN on what :func:`render.deflating.pieces.press_pieces_scalar` says of it."""
+"""What is kept of a glyph: CUT, PRESSED, or 0 for nothing at all; where its charstring begins and its bytes; which
+Private DICT it refers to; and, if it is PRESSED, from RUN on what
+:func:`render.deflating.pieces.press_pieces_scalar` says of it."""
+
+CUT, PRESSED = 1, 2
 
 FRONT, TOP, STRINGS, N_FIXED = range(4)
 """Pieces of every font of a face: before the Top DICT, the beginning of that, and behind it."""
@@ -89,12 +92,14 @@ def copy_piece(pieces: U1, ends: I8, piece: int, out: U1, at: int) -> int:
 
 
 @jitable
-def count_bytes(pairs: I8, kept: I8) -> tuple[int, int]:
-    """Return the bytes and the bits of all charstrings of a font, or -1, 0 where one is not kept."""
+def count_bytes(pairs: I8, kept: I8, state: int) -> tuple[int, int]:
+    """Return the bytes and the bits of all charstrings of a font, or -1, 0 where one is not as far as ``state``."""
+    if kept[0, STATE] < state:
+        return -1, 0
     n_bytes, n_bits = kept[0, LENGTH], kept[0, RUN_BITS]
     for pair in pairs:
         glyph = pair & GLYPH_MASK
-        if not kept[glyph, IS_KEPT]:
+        if kept[glyph, STATE] < state:
             return -1, 0
         n_bytes += kept[glyph, LENGTH]
         n_bits += kept[glyph, RUN_BITS]
@@ -214,7 +219,7 @@ def cff_font_scalar(
         pairs: int64[n], the glyph in the low 16 bits.
         scratch: uint8, as long as :func:`frame_bytes` says.
         out: uint8, to fill.
-        kept: int64[glyphs of the face, N_KEPT], .notdef among them.
+        kept: int64[glyphs of the face, N_KEPT].
         data: uint8, the charstrings.
         order: int64[P], the Private DICTs in the order in which fonts have them.
         privates: uint8, the Private DICTs.
@@ -223,9 +228,9 @@ def cff_font_scalar(
         fixed_ends: int64[N_FIXED], where each ends.
 
     Returns:
-        The bytes of the font. Where ``out`` is shorter nothing was written; -1 if a glyph is not kept.
+        The bytes of the font. Where ``out`` is shorter nothing was written; -1 if a glyph is not CUT.
     """
-    n_bytes, _ = count_bytes(pairs, kept)
+    n_bytes, _ = count_bytes(pairs, kept, CUT)
     if n_bytes < 0:
         return -1
     front_end, end = put_frame(pairs, kept, n_bytes, order, privates, private_ends, fixed, fixed_ends, scratch)
@@ -263,7 +268,7 @@ def pressed_cff_font_scalar(
         pairs: int64[n], the glyph in the low 16 bits.
         scratch: uint8, as long as :func:`frame_bytes` says.
         out: uint64, to fill.
-        kept: int64[glyphs of the face, N_KEPT], .notdef among them.
+        kept: int64[glyphs of the face, N_KEPT].
         words: uint64, the charstrings as bits.
         order: int64[P], the Private DICTs in the order in which fonts have them.
         privates: uint8, the Private DICTs.
@@ -276,9 +281,9 @@ def pressed_cff_font_scalar(
 
     Returns:
         The bytes of the stream. Where ``out`` might be too short nothing was written, and more than it holds is
-        returned; -1 if a glyph is not kept.
+        returned; -1 if a glyph is not PRESSED.
     """
-    n_bytes, n_bits = count_bytes(pairs, kept)
+    n_bytes, n_bits = count_bytes(pairs, kept, PRESSED)
     if n_bytes < 0:
         return -1
     front_end, end = put_frame(pairs, kept, n_bytes, order, privates, private_ends, fixed, fixed_ends, scratch)

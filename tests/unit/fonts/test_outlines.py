@@ -97,6 +97,7 @@ def test_truetype_checksums_are_right(fonts, role):
 
 
 def _pressed(outlines, glyphs):
+    outlines.press(np.array([0, *glyphs]) & 0xFFFF)
     return outlines.assemble_pressed(np.array(glyphs, np.int64))
 
 
@@ -124,13 +125,17 @@ def test_ready_pieces_do_not_depend_on_what_was_cut_before(song):
     assert _pressed(used, glyphs[1:]) == _pressed(fresh, glyphs[1:])
 
 
-def test_a_font_with_glyphs_that_were_not_cut_is_refused(song):
+def test_a_font_with_glyphs_that_were_not_compressed_is_refused(song):
     outlines = _outlines(song)
-    glyphs = _glyphs(song, "甲乙丙龘")
-    assert _pressed(outlines, glyphs[1:]) is None
-    outlines.keep(np.array(glyphs[:4]))
-    assert _pressed(outlines, glyphs[1:4]) is not None
-    assert _pressed(outlines, glyphs[1:]) is None
+    glyphs = np.array(_glyphs(song, "甲乙丙龘"))
+    assert outlines.assemble_pressed(glyphs[1:]) is None
+    outlines.keep(glyphs)
+    assert outlines.assemble_pressed(glyphs[1:]) is None
+    outlines.press(glyphs[1:4])
+    assert outlines.assemble_pressed(glyphs[1:4]) is None, "for .notdef"
+    outlines.press(glyphs[:4])
+    assert zlib.decompress(outlines.assemble_pressed(glyphs[1:4])) == outlines.assemble(glyphs[:4])
+    assert outlines.assemble_pressed(glyphs[1:]) is None
     assert zlib.decompress(_pressed(outlines, [])) == outlines.assemble(np.array([0]))
 
 
@@ -167,13 +172,13 @@ def test_fonts_are_the_same_compiled_and_not(song):
     glyphs = _glyphs(song)
     outlines = _outlines(song)
     plain = _assemble(outlines, glyphs)
-    pairs, scratch = np.array(glyphs[1:]), np.zeros(20_000, np.uint8)
+    pairs, scratch, pressed = np.array(glyphs[1:]), np.zeros(20_000, np.uint8), _pressed(outlines, glyphs[1:])
     out, words = np.zeros(len(plain), np.uint8), np.zeros(len(plain), np.uint64)
     data, shared = outlines._data.used(), outlines._shared
     assert cff_font.cff_font_scalar(pairs, scratch, out, outlines._kept, data, *shared) == len(plain)
     assert out.tobytes() == plain
     n_bytes = cff_font.pressed_cff_font_scalar(pairs, scratch, words, *outlines._pressing)
-    assert words.view(np.uint8)[:n_bytes].tobytes() == _pressed(outlines, pairs)
+    assert words.view(np.uint8)[:n_bytes].tobytes() == pressed
 
 
 def test_kernels_do_the_same_compiled_and_not():
