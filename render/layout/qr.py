@@ -1,4 +1,4 @@
-"""The QR codes of invoices as rectangles: one for each run of dark modules in a row."""
+"""The QR codes of invoices as rectangles: one for each run of dark modules in a row, and the same run below."""
 
 from __future__ import annotations
 

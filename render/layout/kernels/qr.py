@@ -144,7 +144,7 @@ def encode_scalar(
 
 
 def rectangles_scalar(modules: U1, left: int, top: int, module: int, rects: I4) -> int:
-    """Write a rectangle for each run of dark modules in a row, and return how many.
+    """Write a rectangle for each run of dark modules in a row, or in as many rows as have the same; return how many.
 
     Args:
         modules: uint8[n, n], 1 where dark.
@@ -154,6 +154,8 @@ def rectangles_scalar(modules: U1, left: int, top: int, module: int, rects: I4) 
         rects: int32[n · (n + 1) / 2, 4] at least, receives left, top, right, bottom.
     """
     count = 0
+    # Of each column the last rectangle that begins there.
+    last = np.full(modules.shape[1], -1, np.int64)
     for row in range(modules.shape[0]):
         start = -1
         for column in range(modules.shape[1] + 1):
@@ -161,9 +163,14 @@ def rectangles_scalar(modules: U1, left: int, top: int, module: int, rects: I4) 
             if is_dark and start < 0:
                 start = column
             elif not is_dark and start >= 0:
-                rects[count, 0], rects[count, 1] = left + start * module, top + row * module
-                rects[count, 2], rects[count, 3] = left + column * module, top + (row + 1) * module
-                count += 1
+                above, right, bottom = last[start], left + column * module, top + (row + 1) * module
+                if above >= 0 and rects[above, 2] == right and rects[above, 3] == bottom - module:
+                    rects[above, 3] = bottom
+                else:
+                    rects[count, 0], rects[count, 1] = left + start * module, top + row * module
+                    rects[count, 2], rects[count, 3] = right, bottom
+                    last[start] = count
+                    count += 1
                 start = -1
     return count
 

@@ -99,7 +99,10 @@ def test_kernels_do_the_same_compiled_and_not(seed):
         rects = np.zeros((400, 4), np.int32)
         found.append(rects[: function(modules, 100, 200, 606, rects)].tolist())
     assert found[0] == found[1]
-    assert sum((right - left) // 606 for left, _, right, _ in found[0]) == modules.sum()
+    drawn = np.zeros_like(modules)
+    for left, top, right, bottom in ((np.array(found[0]) - [100, 200, 100, 200]) // 606).tolist():
+        drawn[top:bottom, left:right] += 1
+    assert np.array_equal(drawn, modules), "each dark module once"
 
 
 def test_symbols_are_encoded_together_as_alone_compiled_and_not():
@@ -138,13 +141,17 @@ def test_modules_are_equal_squares_that_fill_the_box():
     assert rects.min(axis=0)[:2].tolist() == [6_501, 6_001]
     assert rects.max(axis=0)[2:].tolist() == [26_499, 25_999]
     assert {(x - 6_501) % 606 for x in rects[:, [0, 2]].ravel().tolist()} == {0}
-    assert set((rects[:, 3] - rects[:, 1]).tolist()) == {606}
+    assert {(y - 6_001) % 606 for y in rects[:, [1, 3]].ravel().tolist()} == {0}
 
 
-def test_runs_of_dark_modules_are_one_rectangle():
-    modules = modules_of(TEXT.encode())
-    starts = (modules == 1) & (np.pad(modules, ((0, 0), (1, 0)))[:, :-1] == 0)
-    assert len(qr_rects(TEXT, BOX)) == starts.sum()
+def test_a_run_of_dark_modules_is_one_rectangle_with_the_same_run_below():
+    above, count = set(), 0
+    for row in modules_of(TEXT.encode()).tolist():
+        edges = np.flatnonzero(np.diff([0, *row, 0])).reshape(-1, 2)
+        runs = set(map(tuple, edges.tolist()))
+        count += len(runs - above)
+        above = runs
+    assert len(qr_rects(TEXT, BOX)) == count
 
 
 def test_an_empty_text_is_refused():
