@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from render.display.batch import concat
 from render.display.resources import Resources
 from render.errors import OutputInvalid
-from render.pdf.body import FREE_ENTRY, Body
-from render.pdf.content import Content, Painter, image_name, state_dictionary, state_name
+from render.pdf.body import FREE_ENTRY, Body, BodyForm
+from render.pdf.content import Painter, PaintState, image_name, state_dictionary, state_name
 from render.pdf.deflate import deflate_once
 from render.pdf.font import make_font
 from render.pdf.icc import srgb_profile
@@ -80,26 +80,27 @@ def compile_background(
     Raises:
         OutputInvalid: a background is not a single page, or was laid out with other fonts.
     """
-    body = Body(first=1, offset=len(HEADER))
+    body = Body(first=1)
     output_intent = _add_output_intent(body)
     images: dict[str, int] = {}
     forms = _add_forms(body, resources, digests, widths, pictures, images) if digests else {}
-    body.pack(deflate_once)
-    data = HEADER + b"".join(body.chunks())
+    body.pack()
+    objects = BodyForm(body).fill(len(HEADER), (), (), deflate_once)
+    data = HEADER + b"".join(objects.chunks)
     digest = hashlib.blake2b(data, digest_size=ID_BYTES)
-    return Background(data, FREE_ENTRY + body.table(), body.next_number, output_intent, forms, images, digest)
+    return Background(data, FREE_ENTRY + objects.table, body.next_number, output_intent, forms, images, digest)
 
 
 def resource_dictionary(
-    fonts: Mapping[str, int], content: Content, image_numbers: Mapping[int, int], forms: Mapping[str, int]
+    fonts: Mapping[str, int], states: Sequence[PaintState], images: Mapping[int, int], forms: Mapping[str, int]
 ) -> str:
     """Return a resource dictionary: fonts and forms by resource name, pictures by index."""
-    objects = dict(forms) | {image_name(index): image_numbers[index] for index in content.images}
-    states = "".join(f"{state_name(state)}{state_dictionary(state)}" for state in content.states)
+    objects = dict(forms) | {image_name(index): number for index, number in images.items()}
+    dictionaries = "".join(f"{state_name(state)}{state_dictionary(state)}" for state in states)
     parts = [
         f"/Font<<{_references(fonts)}>>" if fonts else "",
         f"/XObject<<{_references(objects)}>>" if objects else "",
-        f"/ExtGState<<{states}>>" if states else "",
+        f"/ExtGState<<{dictionaries}>>" if dictionaries else "",
     ]
     return f"<<{''.join(parts)}>>"
 
@@ -140,7 +141,7 @@ def _add_forms(
     for index in content.images:
         digest = joined.images[index]
         numbers[index] = images[digest] = pictures[digest].write(body)
-    shared = body.add(resource_dictionary(fonts, content, numbers, {}))
+    shared = body.add(resource_dictionary(fonts, content.states, numbers, {}))
     forms = {}
     for place, digest in enumerate(digests):
         width, height = joined.page_size_um[place].tolist()

@@ -1,14 +1,16 @@
-"""The objects of a PDF file, numbered and placed, and the table of where each one is (ISO 32000-1, 7.5).
+"""The objects of a PDF file: collected and numbered first, then put together as often as their values change.
 
 Streams and signatures stand in the file as they are; every other object goes into a compressed object stream, which
-saves a tenth of an invoice. Their table is therefore a cross-reference stream.
+saves a tenth of an invoice. Their table is therefore a cross-reference stream (ISO 32000-1, 7.5.7 and 7.5.8).
 """
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from itertools import accumulate
 from typing import NamedTuple
 
 from render.errors import OutputInvalid
@@ -16,14 +18,28 @@ from render.pdf.syntax import stream
 
 _FREE, _PLAIN, _PACKED = 0, 1, 2
 _ENTRY = struct.Struct(">BIH")
-_ENTRY_WIDTHS = "[1 4 2]"
-_OBJECTS_A_STREAM = 500
+_OFFSET_AT = 1
+_OFFSET = struct.Struct(">I")
+_NO_ENTRY = b"\xff"
+_SHORT_END = 1 << 16
+_OBJECTS_A_STREAM = 250
 _KEPT_ENTRIES = 128
+_SLOT = re.compile("\x01(\\d+)\x02")
+_CONTENT_SLOT = re.compile(b"\x01(\\d+)\x02")
+_END_OBJECT = b"\nendobj\n"
 
 Deflate = Callable[[bytes], bytes]
 
 FREE_ENTRY = _ENTRY.pack(_FREE, 0, 0xFFFF)
 """The entry of object 0."""
+
+
+def slot(place: int) -> str:
+    """Return what stands for a value that differs from file to file: of texts and of contents, each numbered from 0.
+
+    No object holds such control characters.
+    """
+    return f"\x01{place}\x02"
 
 
 class ObjectStream(NamedTuple):
@@ -36,125 +52,195 @@ class ObjectStream(NamedTuple):
 def pack_objects(objects: Sequence[tuple[int, str]], deflate: Deflate) -> list[ObjectStream]:
     """Return object streams (ISO 32000-1, 7.5.7) of objects, each with its number."""
     starts = range(0, len(objects), _OBJECTS_A_STREAM)
-    return [_object_stream(objects[start : start + _OBJECTS_A_STREAM], deflate) for start in starts]
+    parts = [objects[start : start + _OBJECTS_A_STREAM] for start in starts]
+    return [ObjectStream(len(part), _PackForm(part).fill((), deflate)) for part in parts]
 
 
-def _object_stream(objects: Sequence[tuple[int, str]], deflate: Deflate) -> ObjectStream:
-    index, texts, offset = [], [], 0
-    for number, text in objects:
-        index.append(f"{number} {offset}")
-        texts.append(text)
-        offset += len(text) + 1
-    head = " ".join(index) + "\n"
-    data = (head + "\n".join(texts)).encode("ascii")
-    entries = f"/Type/ObjStm/N {len(objects)}/First {len(head)}/Filter/FlateDecode"
-    return ObjectStream(len(objects), stream(entries, deflate(data)))
+class _PackForm:
+    """An object stream whose objects have slots."""
+
+    def __init__(self, objects: Sequence[tuple[int, str]]) -> None:
+        pieces: list[str] = [""]
+        self._offsets: list[tuple[int, int]] = []
+        fixed = 0
+        for _, text in objects:
+            # Where an object begins: after so much that is fixed, and after so many values.
+            self._offsets.append((fixed, len(pieces) // 2))
+            first, *rest = _SLOT.split(text)
+            pieces[-1] += first
+            pieces += rest
+            pieces[-1] += "\n"
+            fixed += len(first) + sum(map(len, rest[1::2])) + 1
+        pieces[-1] = pieces[-1][:-1]
+        self._slots = tuple(map(int, pieces[1::2]))
+        self._pieces = pieces
+        self._index_form = " ".join([f"{number} %d" for number, _ in objects]) + "\n"
+        self._entries = f"/Type/ObjStm/N {len(objects)}/First "
+
+    def fill(self, texts: Sequence[str], deflate: Deflate) -> bytes:
+        values = [texts[place] for place in self._slots]
+        pieces = self._pieces.copy()
+        pieces[1::2] = values
+        ends = list(accumulate(map(len, values), initial=0))
+        index = self._index_form % tuple([fixed + ends[n_values] for fixed, n_values in self._offsets])
+        data = deflate(f"{index}{''.join(pieces)}".encode("ascii"))
+        return stream(f"{self._entries}{len(index)}/Filter/FlateDecode", data)
 
 
 class Body:
-    """Collects objects in file order; numbers follow from ``first`` on."""
+    """Collects objects in file order; numbers follow from ``first`` on.
 
-    def __init__(self, first: int, offset: int) -> None:
-        self._first = first
-        self._next = first
-        self._at = offset
-        self._chunks: list[bytes] = []
-        self._packed: list[tuple[int, str]] = []
-        # By number; objects that were packed together have all their entries at the first of them.
-        self._entries: list[bytes] = []
+    Texts and contents may be, or texts may have in them, a :func:`slot`.
+    """
+
+    def __init__(self, first: int) -> None:
+        self.first = first
+        self.placed: list[tuple[int, bytes | _PackForm]] = []
+        """Number and content of what stands in the file as it is, in that order."""
+
+        # By number, but for the offsets of what is placed.
+        self.entries: list[bytes] = []
+        self._taken: list[tuple[int, str]] = []
 
     @property
     def next_number(self) -> int:
         """The number that the next object will get."""
-        return self._next
+        return self.first + len(self.entries)
 
     def reserve(self) -> int:
         """Return a number for an object that follows later."""
-        number = self._next
-        self._next += 1
-        self._entries.append(b"")
-        return number
+        self.entries.append(_NO_ENTRY)
+        return self.next_number - 1
 
     def add(self, content: str, number: int | None = None) -> int:
         """Take an object that may be packed with others, and return its number."""
         if number is None:
             number = self.reserve()
-        self._packed.append((number, content))
+        self._taken.append((number, content))
         return number
 
     def add_packed(self, streams: Sequence[ObjectStream]) -> range:
         """Append objects that were packed with the numbers that follow here, and return these numbers."""
-        numbers = range(self._next, self._next + sum(part.n_objects for part in streams))
-        self._next = numbers.stop
-        self._entries.extend([b""] * len(numbers))
-        first = numbers.start
+        numbers = range(self.next_number, self.next_number + sum(part.n_objects for part in streams))
+        self.entries += [_NO_ENTRY] * len(numbers)
+        first = numbers.start - self.first
         for part in streams:
-            self._entries[first - self._first] = _packed_entries(self.place(part.data), part.n_objects)
+            self.entries[first : first + part.n_objects] = _packed_entries(self.place(part.data), part.n_objects)
             first += part.n_objects
         return numbers
 
-    def place(self, content: bytes, number: int | None = None) -> int:
+    def place(self, content: bytes | _PackForm, number: int | None = None) -> int:
         """Append a stream, or an object whose place in the file matters, and return its number."""
         if number is None:
             number = self.reserve()
-        chunk = b"%d 0 obj\n%b\nendobj\n" % (number, content)
-        self._entries[number - self._first] = _ENTRY.pack(_PLAIN, self._at, 0)
-        self._chunks.append(chunk)
-        self._at += len(chunk)
+        self.entries[number - self.first] = _ENTRY.pack(_PLAIN, 0, 0)
+        self.placed.append((number, content))
         return number
 
-    def pack(self, deflate: Deflate) -> None:
+    def pack(self) -> None:
         """Append the objects taken so far as object streams."""
-        taken, first, entries = iter(self._packed), self._first, self._entries
-        for part in pack_objects(self._packed, deflate):
-            # The entries first, since whoever runs out first has taken one from the other.
-            for entry, (number, _) in zip(_each_packed(self.place(part.data), part.n_objects), taken, strict=False):
-                entries[number - first] = entry
-        self._packed = []
+        for start in range(0, len(self._taken), _OBJECTS_A_STREAM):
+            part = self._taken[start : start + _OBJECTS_A_STREAM]
+            entries = _packed_entries(self.place(_PackForm(part)), len(part))
+            for (number, _), entry in zip(part, entries, strict=True):
+                self.entries[number - self.first] = entry
+        self._taken = []
 
-    def chunks(self) -> list[bytes]:
-        """Return the bytes of all objects that are placed, in file order."""
-        return self._chunks
 
-    def table(self) -> bytes:
-        """Return the cross-reference entries of all objects, by number.
+class Filled(NamedTuple):
+    """Objects with all their values.
 
-        Raises:
-            OutputInvalid: a number was reserved and never used.
-        """
-        table = b"".join(self._entries)
-        if len(table) != _ENTRY.size * len(self._entries):
+    Attributes:
+        chunks: their bytes.
+        offsets: where each of those that are placed begins in the file, by order, and the end of all.
+        table: the cross-reference entries of all objects, by number.
+    """
+
+    chunks: list[bytes]
+    offsets: list[int]
+    table: bytes
+
+
+class BodyForm:
+    """The objects of a body that is complete, to be put together with any values for its slots.
+
+    Args:
+        body: whose objects were all packed or placed.
+
+    Raises:
+        OutputInvalid: a number was reserved and never used.
+    """
+
+    def __init__(self, body: Body) -> None:
+        if _NO_ENTRY in body.entries:
             raise OutputInvalid("an object is missing.", hint="Please report this defect.")
-        return table
+        self._table = b"".join(body.entries)
+        self._offset_at = [_ENTRY.size * (number - body.first) + _OFFSET_AT for number, _ in body.placed]
+        # What never changes, or what begins an object and where its content comes from.
+        self._items: list[tuple[bytes, int | _PackForm | None]] = []
+        for number, content in body.placed:
+            head = b"%d 0 obj\n" % number
+            if isinstance(content, _PackForm):
+                self._items.append((head, content))
+            elif found := _CONTENT_SLOT.fullmatch(content):
+                self._items.append((head, int(found[1])))
+            else:
+                self._items.append((b"%b%b%b" % (head, content, _END_OBJECT), None))
 
-    def finish(self, before: bytes, trailer: str, deflate: Deflate) -> bytes:
-        """Return what ends the file: the cross-reference stream, which is the trailer as well, and where it stands.
+    def n_chunks(self, n_items: int) -> int:
+        """Return how many chunks the first of what is placed becomes."""
+        return sum(1 if source is None else 3 for _, source in self._items[:n_items])
+
+    def fill(self, at: int, texts: Sequence[str], contents: Sequence[bytes], deflate: Deflate) -> Filled:
+        """Return the objects.
 
         Args:
-            before: the entries of the objects whose numbers precede this body's.
-            trailer: the trailer's entries but for the size.
-            deflate: compresses the table.
+            at: where the first of them begins in the file.
+            texts: for the slots of texts.
+            contents: for the slots of contents.
+            deflate: compresses object streams.
         """
-        number = self.reserve()
-        self._entries[number - self._first] = _ENTRY.pack(_PLAIN, self._at, 0)
-        head = f"/Type/XRef/W{_ENTRY_WIDTHS}/Size {self._next}{trailer}/Filter/FlateDecode"
-        table = stream(head, deflate(before + self.table()))
-        return b"%d 0 obj\n%b\nendobj\nstartxref\n%d\n%%%%EOF\n" % (number, table, self._at)
+        chunks: list[bytes] = []
+        offsets = []
+        table = bytearray(self._table)
+        for (head, source), offset_at in zip(self._items, self._offset_at, strict=True):
+            offsets.append(at)
+            _OFFSET.pack_into(table, offset_at, at)
+            if source is None:
+                chunks.append(head)
+                at += len(head)
+            else:
+                content = contents[source] if isinstance(source, int) else source.fill(texts, deflate)
+                chunks += (head, content, _END_OBJECT)
+                at += len(head) + len(content) + len(_END_OBJECT)
+        offsets.append(at)
+        return Filled(chunks, offsets, bytes(table))
 
-    def offset_of(self, number: int) -> int:
-        """Return where a placed object begins in the file."""
-        kind, offset, _ = _ENTRY.unpack(self._entries[number - self._first])
-        if kind != _PLAIN:
-            raise ValueError(f"object {number} has no place of its own")
-        return int(offset)
+
+def end_of_file(table: bytes, at: int, trailer: str, deflate: Deflate) -> bytes:
+    """Return the cross-reference stream, which is the trailer as well, and where it stands (ISO 32000-1, 7.5.8).
+
+    Args:
+        table: the entries of all objects before it, from object 0 on.
+        at: where it begins.
+        trailer: the trailer's entries but for the size.
+        deflate: compresses a table of long offsets.
+    """
+    number = len(table) // _ENTRY.size
+    table += _ENTRY.pack(_PLAIN, at, 0)
+    if at < _SHORT_END:
+        # Two bytes of the offset and one of the place: as short as the compressed table, and no work.
+        short = bytearray(len(table) // _ENTRY.size * 4)
+        for place, column in enumerate((0, 3, 4, 6)):
+            short[place::4] = table[column :: _ENTRY.size]
+        widths, entries = "[1 2 1]", bytes(short)
+    else:
+        widths, entries = "[1 4 2]/Filter/FlateDecode", deflate(table)
+    found = stream(f"/Type/XRef/Size {number + 1}{trailer}/W{widths}", entries)
+    return b"%d 0 obj\n%b\nendobj\nstartxref\n%d\n%%%%EOF\n" % (number, found, at)
 
 
 @lru_cache(maxsize=_KEPT_ENTRIES)
-def _packed_entries(holder: int, count: int) -> bytes:
+def _packed_entries(holder: int, count: int) -> tuple[bytes, ...]:
     """Return the cross-reference entries of all objects of an object stream, by their place in it."""
-    return b"".join(_each_packed(holder, count))
-
-
-@lru_cache(maxsize=_KEPT_ENTRIES)
-def _each_packed(holder: int, count: int) -> tuple[bytes, ...]:
     return tuple([_ENTRY.pack(_PACKED, holder, place) for place in range(count)])

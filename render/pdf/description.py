@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from render.pdf.attachment import embedded_file
+from render.pdf.attachment import AttachedFile, attach
 from render.pdf.info import Attachment, PdfInfo
 from render.pdf.syntax import stream
 from render.pdf.xmp import info_dictionary, xmp_packet
 
 
-@dataclass(frozen=True, slots=True)
-class Description:
+class Description(NamedTuple):
     """A document's description, ready for its file.
 
     Attributes:
         info: what it says.
-        attachments: the files; ``embedded``: the stream of each.
+        files: those attached, in the order of their keys.
+        file_places: the place in it of each, in the order of the caller.
         metadata: the stream of the XMP packet.
         dictionary: the Info dictionary.
     """
 
     info: PdfInfo
-    attachments: tuple[Attachment, ...]
-    embedded: tuple[bytes, ...]
+    files: tuple[AttachedFile, ...]
+    file_places: tuple[int, ...]
     metadata: bytes
     dictionary: str
 
@@ -35,11 +35,9 @@ def describe(info: PdfInfo, attachments: Sequence[Attachment] = ()) -> Descripti
     Args:
         info: what it says.
         attachments: files to carry inside it.
+
+    Raises:
+        InputError: two attachments of one name.
     """
-    return Description(
-        info=info,
-        attachments=tuple(attachments),
-        embedded=tuple([embedded_file(attachment) for attachment in attachments]),
-        metadata=stream("/Type/Metadata/Subtype/XML", xmp_packet(info)),
-        dictionary=info_dictionary(info),
-    )
+    metadata = stream("/Type/Metadata/Subtype/XML", xmp_packet(info))
+    return Description(info, *attach(attachments), metadata, info_dictionary(info))

@@ -10,8 +10,8 @@ import hashlib
 import struct
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import uharfbuzz as hb
@@ -57,8 +57,7 @@ end
 end"""
 
 
-@dataclass(frozen=True, slots=True)
-class FontBlock:
+class FontBlock(NamedTuple):
     """One embedded subset, complete but for its object numbers."""
 
     base_font: str

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,20 +17,19 @@ from render.display.resources import Resources
 from render.errors import OutputInvalid
 from render.fonts.book import FontBook
 from render.fonts.subset import keep_outlines
-from render.pdf.attachment import add_attachments
-from render.pdf.background import ID_BYTES, Background, compile_background, resource_dictionary
-from render.pdf.body import Body
+from render.pdf.assembly import Assembler, PageShape, Parts, Shape, form_name
+from render.pdf.background import ID_BYTES, Background, compile_background
+from render.pdf.body import end_of_file
 from render.pdf.content import SCALE, Content, Painter
 from render.pdf.deflate import deflate_fast
 from render.pdf.description import Description, describe
-from render.pdf.field import add_signature_field
+from render.pdf.field import SignatureRoom, signature_room
 from render.pdf.font import FontCache, glyphs_of, stated_widths
 from render.pdf.info import Attachment, PdfFile, PdfInfo
 from render.pdf.picture import PictureBlock
-from render.pdf.structure import END_ELEMENT, PARAGRAPH, add_structure, begin_element, mark_elements, no_marks
-from render.pdf.syntax import number, stream
+from render.pdf.structure import END_ELEMENT, PARAGRAPH, begin_element, mark_elements, no_marks
+from render.pdf.syntax import stream
 from render.pdf.text import TextObjects, font_name, seed_keys
-from render.units import um_to_pt
 
 __all__ = ["Attachment", "Description", "PdfFile", "PdfInfo", "PdfWriter", "describe"]
 
@@ -40,9 +38,6 @@ _VALUE_PREFIX = "F"
 # two thousand bytes more, but the same font each time, which is made once.
 _CODE_ROLE = "mono"
 _CODE_CHARACTERS = "0123456789ABCDEFGHJKLMNPQRTUWXY¥"
-_BOX_DECIMALS = 5
-_KEPT_BOXES = 64
-_GROUP = "/Group<</S/Transparency/CS/DeviceRGB>>"
 
 
 class PdfWriter:
@@ -59,6 +54,7 @@ class PdfWriter:
         self._pictures = {digest: PictureBlock(picture) for digest, picture in resources.pictures.items()}
         self._backgrounds: dict[tuple[str, ...], Background] = {}
         self._fonts = FontCache()
+        self._assembler = Assembler(self._pictures)
         self._widths = stated_widths(resources.fonts.advance)
         book = resources.fonts
         face, *_ = book.chains.get(_CODE_ROLE, (0,))
@@ -107,9 +103,10 @@ class PdfWriter:
         """
         if display.fonts != self._resources.fonts.digests:
             raise OutputInvalid("the document was laid out with other fonts.", hint="Please report this defect.")
-        draft = _Draft(self._resources.fonts, self._pictures, self._fonts, self._prepare(display), doc)
+        draft = _Draft(self._resources.fonts, self._prepare(display), doc)
         background = self._background(draft.bases_used)
-        return draft.finish(background, description, reserve_signature_bytes)
+        room = signature_room(reserve_signature_bytes, description.info) if reserve_signature_bytes else None
+        return draft.finish(background, self._assembler, self._fonts, description, room)
 
     def _prepare(self, display: DisplayList) -> _Batch:
         """Return what is made once for all documents of a list."""
@@ -156,126 +153,82 @@ class _Batch:
 class _Draft:
     """One document on its way to a file."""
 
-    def __init__(
-        self,
-        book: FontBook,
-        pictures: Mapping[str, PictureBlock],
-        fonts: FontCache,
-        batch: _Batch,
-        doc: int,
-    ) -> None:
+    def __init__(self, book: FontBook, batch: _Batch, doc: int) -> None:
         self._book = book
-        self._pairs: Mapping[int, NDArray[np.int64]] = batch.texts.pairs[doc]
         self._batch = batch
-        self._pictures = pictures
-        self._fonts = fonts
-        self._n_font_chunks = 0
-        self._pages = range(batch.first_pages[doc], batch.first_pages[doc + 1])
-        self._bases = batch.bases[self._pages.start : self._pages.stop]
+        self._pairs: Mapping[int, NDArray[np.int64]] = batch.texts.pairs[doc]
+        self._first_page, self._end_page = batch.first_pages[doc : doc + 2]
+        self._bases = batch.bases[self._first_page : self._end_page]
         self.bases_used = tuple(sorted({base for base in self._bases if base is not None}))
 
-    def finish(self, background: Background, description: Description, reserve_bytes: int) -> PdfFile:
+    def finish(
+        self,
+        background: Background,
+        assembler: Assembler,
+        fonts: FontCache,
+        description: Description,
+        room: SignatureRoom | None,
+    ) -> PdfFile:
         """Return the file."""
-        info = description.info
-        body = Body(background.next_number, len(background.data))
-        widget = body.reserve() if reserve_bytes else None
-        pages, tree, entries = self._add_pages(body, background, widget)
-        entries += add_attachments(body, description.attachments, description.embedded)
-        metadata = body.place(description.metadata)
-        info_number = body.add(description.dictionary)
-        field = None
-        if widget is not None:
-            field = add_signature_field(body, widget, pages[0], reserve_bytes, info)
-            entries += field.catalog_entries
-        catalog = body.add(
-            f"<</Type/Catalog/Pages {tree} 0 R/Metadata {metadata} 0 R"
-            f"/OutputIntents[{background.output_intent} 0 R]/Lang({info.language})"
-            f"/ViewerPreferences<</DisplayDocTitle true>>{entries}>>"
+        info, batch = description.info, self._batch
+        content = batch.painter.pages(self._first_page, self._end_page)
+        blocks = [fonts.font(self._book.faces[face], pairs) for face, pairs in self._pairs.items()]
+        names = map(_font_resource, self._pairs)
+        shape = Shape(
+            bases=self.bases_used,
+            fonts=tuple([(name, font.descriptor, font.is_cff) for name, font in zip(names, blocks, strict=True)]),
+            pages=tuple([self._page_shape(background, content, place) for place in range(len(self._bases))]),
+            states=tuple(content.states),
+            images=tuple([(index, batch.display.images[index]) for index in content.images]),
+            files=description.file_places,
+            language=info.language,
+            is_signed=room is not None,
         )
-        data = self._assemble(background, body, catalog, info_number, info)
-        if field is None:
-            return PdfFile(data, None)
-        return PdfFile(field.fill_range(data), field.contents_span)
+        parts = Parts(
+            fonts=blocks,
+            pages=[self._page_stream(background, content, place) for place in range(len(self._bases))],
+            files=description.files,
+            metadata=description.metadata,
+            dictionary=description.dictionary,
+            signature=room.content if room else b"",
+        )
+        assembled = assembler.assemble(background, shape, parts)
+        objects = assembled.objects
+        trailer = assembled.trailer + self._identifiers(background, objects.chunks[assembled.own_chunks :], info)
+        end = end_of_file(background.table + objects.table, objects.offsets[-1], trailer, deflate_fast)
+        data = b"".join((background.data, *objects.chunks, end))
+        return room.place_in(data, assembled.signature_at) if room else PdfFile(data, None)
 
-    def _add_pages(self, body: Body, background: Background, widget: int | None) -> tuple[list[int], int, str]:
-        """Append pages with all that they need.
+    def _page_shape(self, background: Background, content: Content, place: int) -> PageShape:
+        base = self._bases[place]
+        is_transparent = content.is_transparent[place] or (base is not None and background.forms[base].is_transparent)
+        return PageShape(self._batch.sizes_um[self._first_page + place], is_transparent, content.marks[place])
 
-        Returns:
-            The numbers of the pages and of the page tree, and the catalog's entries for the structure.
-        """
-        pages = self._pages
-        content = self._batch.painter.pages(pages.start, pages.stop)
-        resources = body.add(self._resources(body, background, content))
-        tree = body.reserve()
-        numbers = []
-        for place, page in enumerate(pages):
-            entries = f"/Resources {resources} 0 R"
-            if widget is not None and place == 0:
-                entries += f"/Annots[{widget} 0 R]"
-            if content.marks[place]:
-                entries += f"/StructParents {place}/Tabs/S"
-            numbers.append(self._add_page(body, background, content, page, tree, entries))
-        kids = " ".join(f"{page} 0 R" for page in numbers)
-        body.add(f"<</Type/Pages/Count {len(numbers)}/Kids[{kids}]>>", tree)
-        structure = add_structure(body, numbers, content.marks) if any(content.marks) else ""
-        return numbers, tree, structure
-
-    def _resources(self, body: Body, background: Background, content: Content) -> str:
-        fonts = {}
-        for face, pairs in self._pairs.items():
-            fonts[font_name(_VALUE_PREFIX, face)] = self._fonts.font(self._book.faces[face], pairs).write(body)
-        self._n_font_chunks = len(body.chunks())
-        images = {}
-        for index in content.images:
-            digest = self._batch.display.images[index]
-            if digest not in self._pictures:
-                raise OutputInvalid(f"no picture {digest}.", hint="Please report this defect.")
-            images[index] = background.images.get(digest) or self._pictures[digest].write(body)
-        forms = {_form_name(place): background.forms[base].number for place, base in enumerate(self.bases_used)}
-        return resource_dictionary(fonts, content, images, forms)
-
-    def _add_page(self, body: Body, background: Background, content: Content, page: int, tree: int, rest: str) -> int:
-        place = page - self._pages.start
-        width, height = self._batch.sizes_um[page]
+    def _page_stream(self, background: Background, content: Content, place: int) -> bytes:
         operators = [SCALE]
-        is_transparent = content.is_transparent[place]
         base = self._bases[place]
         if base is not None:
-            form = background.forms[base]
-            is_transparent = is_transparent or form.is_transparent
-            name = _form_name(self.bases_used.index(base)).encode("ascii")
+            form, height = background.forms[base], self._batch.sizes_um[self._first_page + place][1]
+            name = form_name(self.bases_used.index(base)).encode("ascii")
             shown = b"%b Do\n" % name
             if form.height_um != height:
                 shown = b"q 1 0 0 1 0 %d cm %b Do Q\n" % (height - form.height_um, name)
             operators.extend((begin_element(PARAGRAPH, 0), shown, END_ELEMENT) if content.marks[place] else (shown,))
         operators.append(content.pages[place])
-        contents = body.place(stream("/Filter/FlateDecode", deflate_fast(b"".join(operators))))
-        group = _GROUP if is_transparent else ""
-        return body.add(
-            f"<</Type/Page/Parent {tree} 0 R/MediaBox{_box(width, height)}/Contents {contents} 0 R{group}{rest}>>"
-        )
+        return stream("/Filter/FlateDecode", deflate_fast(b"".join(operators)))
 
-    def _assemble(self, background: Background, body: Body, catalog: int, info_number: int, info: PdfInfo) -> bytes:
-        """Return the file, with an identifier made from all that it holds (ISO 32000-1, 14.4)."""
-        body.pack(deflate_fast)
+    def _identifiers(self, background: Background, chunks: Sequence[bytes], info: PdfInfo) -> str:
+        """Return the trailer's /ID, made from all that the file holds (ISO 32000-1, 14.4)."""
         state = background.digest.copy()
         # The fonts' own bytes follow from their faces and pairs.
         for face, pairs in self._pairs.items():
             state.update(self._book.faces[face].digest.encode() + pairs.tobytes())
-        state.update(b"".join(body.chunks()[self._n_font_chunks :]))
+        state.update(b"".join(chunks))
         version = permanent = state.hexdigest()
         if info.document_id:
             permanent = hashlib.blake2b(info.document_id.encode(), digest_size=ID_BYTES).hexdigest()
-        trailer = f"/Root {catalog} 0 R/Info {info_number} 0 R/ID[<{permanent}><{version}>]"
-        end = body.finish(background.table, trailer, deflate_fast)
-        return b"".join((background.data, *body.chunks(), end))
+        return f"/ID[<{permanent}><{version}>]"
 
 
-@lru_cache(maxsize=_KEPT_BOXES)
-def _box(width_um: int, height_um: int) -> str:
-    """Return a rectangle of this size in points, from the origin on."""
-    return f"[0 0 {number(um_to_pt(width_um), _BOX_DECIMALS)} {number(um_to_pt(height_um), _BOX_DECIMALS)}]"
-
-
-def _form_name(place: int) -> str:
-    return f"/B{place}"
+def _font_resource(face: int) -> str:
+    return font_name(_VALUE_PREFIX, face)
