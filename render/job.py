@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -92,24 +91,23 @@ class Job:
     n_bytes: int = 0
     encoders: PictureEncoders | None = None
 
-    @contextmanager
-    def boundary(self) -> Iterator[None]:
+    def boundary(self) -> AbstractContextManager[None]:
         """Keep whatever goes wrong with this invoice to this invoice."""
-        try:
-            yield
-        except DeviceLost:
-            # Not this invoice's fault: whoever owns the process must end it.
-            raise
-        except KaipiaoError as error:
-            self.result.error = error
-        except Exception as error:  # noqa: BLE001 the per-job boundary: a defect must not take the batch along
+        return _Boundary(self)
+
+    def fail(self, error: Exception) -> None:
+        """Note what went wrong."""
+        if not isinstance(error, KaipiaoError):
             failure = KaipiaoError(f"unexpected {type(error).__name__}: {error}.", hint="Please report this defect.")
             failure.__cause__ = error
-            self.result.error = failure
-        if self.result.error is not None:
-            self.room.release_bytes(self.n_bytes)
-            self.n_bytes = 0
-            self.made.clear()
+            error = failure
+        self.result.error = error
+
+    def drop_files(self) -> None:
+        """Let go what was made so far."""
+        self.room.release_bytes(self.n_bytes)
+        self.n_bytes = 0
+        self.made.clear()
 
     @property
     def is_well(self) -> bool:
@@ -136,9 +134,34 @@ class Job:
         Raises:
             InputError, BatchFull: the batch's budget has no room for them.
         """
-        held = sum(len(output.data) for output in self.made) + n_bytes
+        held = n_bytes
+        for output in self.made:
+            held += len(output.data)
         self.room.hold_bytes(self.n_bytes, held)
         self.n_bytes = held
+
+
+class _Boundary:
+    """The boundary about what is done for one job: a class, for the same reason as a stage's clock."""
+
+    __slots__ = ("_job",)
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if error is not None:
+            # A lost device is not this invoice's fault: whoever owns the process must end it.
+            if isinstance(error, DeviceLost) or not isinstance(error, Exception):
+                return False
+            # A defect must not take the batch along.
+            self._job.fail(error)
+        if self._job.result.error is not None:
+            self._job.drop_files()
+        return True
 
 
 def check_request(request: RenderRequest) -> PictureEncoders | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 
 from render.errors import Fault, InputError
@@ -12,6 +13,8 @@ from render.errors import Fault, InputError
 AUTO = "auto"
 MODES = (AUTO, "indexed", "grey", "rgb", "bilevel")
 LEVELS = ("fast", "small")
+
+_KEPT_CHOICES = 64
 
 DOCUMENT = "pdf"
 DEFAULT_OUTPUTS = (DOCUMENT, "png")
@@ -94,7 +97,12 @@ def choose_pictures(outputs: Iterable[str], mode: str = AUTO, level: str = LEVEL
     Raises:
         InputError: an unknown name, or a mode that one of the formats does not have; lists all faults.
     """
-    kinds = tuple(dict.fromkeys(outputs))
+    return _chosen(tuple(dict.fromkeys(outputs)), mode, level)
+
+
+# The requests of a service ask for the same again and again.
+@lru_cache(maxsize=_KEPT_CHOICES)
+def _chosen(kinds: tuple[str, ...], mode: str, level: str) -> tuple[PictureChoice, ...]:
     faults = [fault for kind in kinds for fault in _name_faults("outputs", "output_unknown", kind, OUTPUT_KINDS)]
     faults += _name_faults("mode", "mode_unknown", mode, MODES)
     faults += _name_faults("level", "level_unknown", level, LEVELS)

@@ -6,6 +6,7 @@ the platform's to give. The QR text has no element; a reader computes it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
 from functools import lru_cache
 from itertools import chain
@@ -19,7 +20,7 @@ _VERSION: Final = "0.32"
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 _UNTAXED = {treatment: words for words, treatment in elements.UNTAXED_RATES.items()}
 _KIND_CODES = {kind: code for code, kind in elements.KIND_CODES.items()}
-_KEPT_FORMS = 1024
+_KEPT_FORMS = 256
 
 # The names of a part's elements, and what fetches their texts in that order.
 _ID, _REMARK = ("EIid",), ("Remark",)
@@ -27,6 +28,8 @@ _SELLER, _BUYER = tuple(elements.SELLER), tuple(elements.BUYER)
 _TOTALS, _SUPERVISION, _LINE = tuple(elements.TOTALS), tuple(elements.SUPERVISION), tuple(elements.LINE)
 _seller_texts, _buyer_texts = attrgetter(*elements.SELLER.values()), attrgetter(*elements.BUYER.values())
 _totals_texts, _supervision_texts = itemgetter(*elements.TOTALS.values()), itemgetter(*elements.SUPERVISION.values())
+
+_N_WITHOUT_LINES = len(_ID + _SELLER + _BUYER + _TOTALS + _REMARK + _SUPERVISION)
 
 _START: Final = f'<?xml version="1.0" encoding="UTF-8"?>\n<{elements.ROOT}><Header>'
 _AFTER_DATA: Final = "</EInvoiceData>\n"
@@ -49,26 +52,16 @@ def write_einvoice(invoice: Invoice) -> bytes:
         "request_time": f"{issued} 00:00:00",
     }
     supervision = {"number": invoice.number, "issue_time": issued}
-    seller, buyer = _seller_texts(invoice.seller), _buyer_texts(invoice.buyer)
-    head = (invoice.number,)
-    sums, remark, end = _totals_texts(totals), (invoice.remark,), _supervision_texts(supervision)
-    lines = [_line(line) for line in invoice.lines]
-    form = "".join(
-        [
-            _START,
-            _form("", _ID, _filled(head)),
-            _rest_of_header(invoice.kind, invoice.red is None),
-            _form("SellerInformation", _SELLER, _filled(seller)),
-            _form("BuyerInformation", _BUYER, _filled(buyer)),
-            _form("BasicInformation", _TOTALS, _filled(sums)),
-            *[_form("IssuItemInformation", _LINE, _filled(line)) for line in lines],
-            _form("AdditionalInformation", _REMARK, _filled(remark)),
-            _AFTER_DATA,
-            _form("TaxSupervisionInfo", _SUPERVISION, _filled(end)),
-            _END,
-        ]
+    texts = (
+        invoice.number,
+        *_seller_texts(invoice.seller),
+        *_buyer_texts(invoice.buyer),
+        *_totals_texts(totals),
+        *chain.from_iterable(map(_line, invoice.lines)),
+        invoice.remark,
+        *_supervision_texts(supervision),
     )
-    texts = (*head, *seller, *buyer, *sums, *chain.from_iterable(lines), *remark, *end)
+    form = _form(invoice.kind, invoice.red is None, bytes(map(bool, texts)))
     together = "".join(texts)
     # Few invoices hold markup, and to look through their texts one by one takes longer than all the rest.
     if "&" in together or "<" in together or ">" in together:
@@ -76,8 +69,29 @@ def write_einvoice(invoice: Invoice) -> bytes:
     return (form % texts).encode()
 
 
-@lru_cache
-def _rest_of_header(kind: InvoiceKind, is_blue: bool) -> str:  # noqa: FBT001 a key of the cache
+@lru_cache(maxsize=_KEPT_FORMS)
+def _form(kind: InvoiceKind, is_blue: bool, is_filled: bytes) -> str:  # noqa: FBT001 a key of the cache
+    """Return a form that takes the texts of an invoice; of each text ``is_filled`` tells whether it has characters."""
+    filled = iter(is_filled)
+    n_lines = (len(is_filled) - _N_WITHOUT_LINES) // len(_LINE)
+    return "".join(
+        [
+            _START,
+            _part("", _ID, filled),
+            _rest_of_header(kind, is_blue),
+            _part("SellerInformation", _SELLER, filled),
+            _part("BuyerInformation", _BUYER, filled),
+            _part("BasicInformation", _TOTALS, filled),
+            *[_part("IssuItemInformation", _LINE, filled) for _ in range(n_lines)],
+            _part("AdditionalInformation", _REMARK, filled),
+            _AFTER_DATA,
+            _part("TaxSupervisionInfo", _SUPERVISION, filled),
+            _END,
+        ]
+    )
+
+
+def _rest_of_header(kind: InvoiceKind, is_blue: bool) -> str:  # noqa: FBT001 a key of a cache
     """Return what follows the invoice's number in the header, and the header's end."""
     colour = elements.BLUE_CODE if is_blue else elements.RED_CODE
     labels = [
@@ -124,16 +138,7 @@ def _element(name: str, content: str) -> str:
     return f"<{name}>{content}</{name}>"
 
 
-def _filled(texts: tuple[str, ...]) -> tuple[bool, ...] | None:
-    """Tell which texts are not empty; None where all are."""
-    return None if all(texts) else tuple(map(bool, texts))
-
-
-@lru_cache(maxsize=_KEPT_FORMS)
-def _form(part: str, names: tuple[str, ...], is_filled: tuple[bool, ...] | None) -> str:
-    """Return a form that takes the texts of a part's elements; those that are not filled have an empty text."""
-    filled = is_filled or (True,) * len(names)
-    fields = "".join(
-        [f"<{name}>%s</{name}>" if some else f"<{name}/>%s" for name, some in zip(names, filled, strict=True)]
-    )
+def _part(part: str, names: tuple[str, ...], filled: Iterator[int]) -> str:
+    """Return a form for the texts of a part's elements; those that are not filled have an empty text."""
+    fields = "".join([f"<{name}>%s</{name}>" if next(filled) else f"<{name}/>%s" for name in names])
     return f"{_element(part, fields)}\n" if part else fields
