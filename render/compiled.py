@@ -26,6 +26,18 @@ def jitable(function: Function) -> Function:
     return register_jitable(function)
 
 
+def inlined(function: Function) -> Function:
+    """Do what :func:`jitable` does, for a function whose body shall stand in every loop that calls it.
+
+    A loop that calls others is not turned into operations on several numbers at once.
+    """
+    try:
+        from numba.extending import register_jitable
+    except ImportError:
+        return function
+    return register_jitable(inline="always")(function)
+
+
 def compiled(function: Function, signature: str) -> Function:
     """Return the function compiled for one signature, or the function itself where that is impossible.
 

@@ -33,14 +33,13 @@ _FIELD_POLYNOMIAL = 0x11D
 _TIMING = 6
 _ALIGNMENT = slice(24, 29)
 
-Lanes = NDArray[np.int64]
-"""int64[…, 66]: the 33 rows of a symbol, then its 33 columns; bit i of a lane is its module i, 1 = dark."""
+Lanes = NDArray[np.uint64]
+"""uint64[…, 66]: the 33 rows of a symbol, then its 33 columns; bit i of a lane is its module i, 1 = dark."""
 
 Rects = NDArray[np.int32]
 """int32[n, 4]: left, top, right, bottom in µm."""
 
 _HALF_BYTES = 2 * _DATA_CODEWORDS
-_ONES = np.array([number.bit_count() for number in range(1 << qr.COUNT_BITS)], np.uint8)
 
 
 def encode(texts: Sequence[bytes], left_um: int, top_um: int, module_um: int) -> tuple[Rects, list[int]]:
@@ -61,7 +60,6 @@ def encode(texts: Sequence[bytes], left_um: int, top_um: int, module_um: int) ->
         ends,
         tables.contributions,
         tables.patterns,
-        _ONES,
         left_um,
         top_um,
         module_um,
@@ -73,38 +71,40 @@ def encode(texts: Sequence[bytes], left_um: int, top_um: int, module_um: int) ->
 
 
 def candidates(data: bytes) -> Lanes:
-    """Return the symbol under each mask, int64[8, 66]."""
+    """Return the symbol under each mask, uint64[8, 66]."""
     tables = _tables()
     half_bytes = np.empty(_HALF_BYTES, np.int64)
     qr.half_bytes(np.frombuffer(data, np.uint8), 0, len(data), half_bytes)
     symbol: Lanes = np.bitwise_xor.reduce(tables.contributions[np.arange(_HALF_BYTES), half_bytes], axis=0)
-    return symbol ^ tables.patterns
+    return np.ascontiguousarray(symbol ^ tables.patterns.T)
 
 
 def penalty(symbol: Lanes) -> int:
-    """Return the penalty of a symbol (ISO/IEC 18004:2015, 7.8.3.1), int64[66]."""
-    return qr.penalty(symbol, SIZE, _ONES)
+    """Return the penalty of a symbol (ISO/IEC 18004:2015, 7.8.3.1), uint64[66]."""
+    totals = np.empty(1, np.uint64)
+    qr.penalties(symbol, np.zeros((2 * SIZE, 1), np.uint64), totals)
+    return int(totals[0])
 
 
 class _Tables:
     """What each half byte contributes, and each mask: function patterns, format information and the mask itself.
 
     Attributes:
-        contributions: int64[128, 16, 66].
-        patterns: int64[8, 66].
+        contributions: uint64[128, 16, 66].
+        patterns: uint64[66, 8].
     """
 
     def __init__(self) -> None:
         frames, region = _read_frames()
         single_bits = _to_lanes(_spread(region)).reshape(_HALF_BYTES, 4, 2 * SIZE)
-        contributions = np.zeros((_HALF_BYTES, 16, 2 * SIZE), np.int64)
+        contributions = np.zeros((_HALF_BYTES, 16, 2 * SIZE), np.uint64)
         for bit in range(4):
             # Every sum so far, with and without this bit.
             contributions[:, 1 << bit : 2 << bit] = contributions[:, : 1 << bit] ^ single_bits[:, bit, None]
         self.contributions = contributions
         row, column = np.indices((SIZE, SIZE))
         masks = [np.where(region, _mask(mask, row, column), frames[mask]) for mask in range(_MASKS)]
-        self.patterns = _to_lanes(np.stack(masks))
+        self.patterns = np.ascontiguousarray(_to_lanes(np.stack(masks)).T)
 
 
 @cache
@@ -117,7 +117,7 @@ def _to_lanes(modules: NDArray[np.bool_]) -> Lanes:
     lanes = np.zeros((len(modules), 2 * SIZE, 64), np.uint8)
     lanes[:, :SIZE, :SIZE] = modules
     lanes[:, SIZE:, :SIZE] = modules.transpose(0, 2, 1)
-    return np.packbits(lanes, axis=2, bitorder="little").view("<i8")[:, :, 0].astype(np.int64)
+    return np.packbits(lanes, axis=2, bitorder="little").view("<u8")[:, :, 0].astype(np.uint64)
 
 
 def _read_frames() -> tuple[list[NDArray[np.bool_]], NDArray[np.bool_]]:

@@ -92,7 +92,12 @@ def test_the_mask_with_the_lowest_penalty_is_taken():
 def test_kernels_do_the_same_compiled_and_not(seed):
     rng = np.random.default_rng(seed)
     symbol = qr_symbol.candidates(bytes(rng.integers(0, 128, 40, dtype=np.uint8)))[seed]
-    assert qr.penalty(symbol, 33, qr_symbol._ONES) == qr.penalty_scalar(symbol, 33, qr_symbol._ONES)
+    patterns = rng.integers(0, 1 << 33, (66, 3), np.uint64)
+    totals = [np.zeros(3, np.uint64) for _ in range(2)]
+    for function, total in zip((qr.penalties, qr.penalties_scalar), totals, strict=True):
+        function(symbol, patterns, total)
+    assert totals[0].tolist() == totals[1].tolist()
+    assert totals[0][2] == qr_symbol.penalty(symbol ^ patterns[:, 2])
     modules = rng.integers(0, 2, (21 + seed, 21 + seed), dtype=np.uint8)
     found = []
     for function in (qr.rectangles, qr.rectangles_scalar):
@@ -114,9 +119,7 @@ def test_symbols_are_encoded_together_as_alone_compiled_and_not():
         joined, places = np.frombuffer(b"".join(data), np.uint8), np.cumsum([*map(len, data)])
         modules = np.zeros((33, 33), np.uint8)
         with np.errstate(over="ignore"):
-            function(
-                joined, places, tables.contributions, tables.patterns, qr_symbol._ONES, 10, 20, 7, modules, rects, ends
-            )
+            function(joined, places, tables.contributions, tables.patterns, 10, 20, 7, modules, rects, ends)
         found.append((rects[: ends[-1]].tolist(), ends.tolist(), modules.tolist()))
     assert found[0] == found[1]
     rects, ends = found[0][:2]
