@@ -19,8 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from render.display.resources import Resources
-from render.raster.kernels.compose_page import CELL_ALIGN
-from render.raster.keys import GLYPH_BITS, PHASE_BITS, PHASES, SCALE_BITS, SIZE_BITS
+from render.raster.keys import CELL_ALIGN, GLYPH_BITS, PHASE_BITS, PHASES, SCALE_BITS, SIZE_BITS
 from render.raster.outline import NOTHING, PX, BrokenOutline, Coverage, GlyphOutlines, path_coverage
 from render.raster.plain_batch import table_of
 

@@ -1,4 +1,4 @@
-"""How the atlas names glyphs: what they look like is a style, and style, glyph and phase are one number.
+"""How the atlas names and stores glyphs: what they look like is a style, and style, glyph and phase are one number.
 
 A table of keys is int64[2^n, 2], at most half full: key and value, EMPTY where there is neither; a key stands at its
 hash or, if others were there before it, in the rows that follow.
@@ -12,3 +12,6 @@ PHASES = 4
 PHASE_BITS, GLYPH_BITS = 2, 16
 SCALE_BITS, SIZE_BITS = 16, 31
 EMPTY = -1
+
+CELL_ALIGN = 16
+"""Rows of a cell are padded to a multiple of so many pixels."""
