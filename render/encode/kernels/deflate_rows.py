@@ -77,10 +77,11 @@ def weigh_row(data: U1, row: int, width: int, sums: I8) -> None:
         total += both >> 32
         weighted += (both & 0xFFFFFFFF) + (both >> 32) * x
         x += WORD * n_words
-    for column in range(x, width):
-        byte = np.int64(data[row + column])
+    start = np.uintp(row + x)
+    for k in range(np.uintp(width - x)):
+        byte = np.int64(data[start + k])
         total += byte
-        weighted += byte * column
+        weighted += byte * (x + np.int64(k))
     sums[0], sums[1] = total, weighted
 
 
@@ -114,7 +115,9 @@ def put_row(
         was_up, was_run = above >> np.uint64(63), left >> np.uint64(63)
         if k == n_words - 1:
             starts &= ONES >> np.uint64(WORD * n_words - pitch)
-        if end < 0 and starts:
+        if not starts:
+            continue
+        if end < 0:
             end = WORD * k + lowest_bit(starts)
         if k == 0 and starts & np.uint64(1):
             starts &= starts - np.uint64(1)
@@ -130,14 +133,13 @@ def put_row(
             if length > MAX_LENGTH:
                 n_tokens = put_long(tokens, n_tokens, value, length)
             else:
-                tokens[n_tokens] = value + length
+                tokens[np.uintp(n_tokens)] = value + length
                 n_tokens += 1
             start = first + bit
-            kind = above >> np.uint64(bit) & np.uint64(1) | (left >> np.uint64(bit) & np.uint64(1)) << np.uint64(1)
             # Without a branch: what kind comes next cannot be foretold.
             value = np.int64(data[np.uintp(first_place + bit)]) - 1
-            value = _ABOVE if kind == 1 else value
-            value = _LEFT if kind == 2 else value
+            value = _ABOVE if above >> np.uint64(bit) & np.uint64(1) else value
+            value = _LEFT if left >> np.uint64(bit) & np.uint64(1) else value
     return n_tokens, start, value, end
 
 
@@ -148,9 +150,11 @@ def put_known(about: I8, kept: U2, base: int, tokens: U2, token: tuple[int, int,
     if about[_END] < 0:
         return n_tokens, start, value
     n_tokens = put_long(tokens, n_tokens, value, base + about[_END] - start)
-    first, count = about[_FIRST], about[_COUNT]
-    for k in range(count):
-        tokens[n_tokens + k] = kept[first + k]
+    count = about[_COUNT]
+    first, place = np.uintp(about[_FIRST]), np.uintp(n_tokens)
+    # Unsigned places spare the compiler Python's meaning of negative indices, here as in the loops over tokens.
+    for k in range(np.uintp(count)):
+        tokens[place + k] = kept[first + k]
     return n_tokens + count, base + about[_START], about[_VALUE]
 
 
