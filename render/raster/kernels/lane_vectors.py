@@ -15,7 +15,6 @@ from numba.extending import intrinsic, overload
 
 _BYTE, _PLACE = ir.IntType(8), ir.IntType(64)
 _LANES = ir.VectorType(_BYTE, 16)
-_PLACES = ir.VectorType(_PLACE, 16)
 _BLOCK = ir.VectorType(_BYTE, 64)
 
 
@@ -43,7 +42,9 @@ def _generate_raise(context: Any, builder: Any, signature: Any, arguments: Any) 
 
 def _generate_some(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
     pixels, at, index, count = arguments
-    is_one = builder.icmp_signed("<", ir.Constant(_PLACES, list(range(16))), _splat(builder, count, _PLACES))
+    all_lanes = ir.Constant(_PLACE, _LANES.count)
+    some = builder.trunc(builder.select(builder.icmp_signed("<", count, all_lanes), count, all_lanes), _BYTE)
+    is_one = builder.icmp_unsigned("<", ir.Constant(_LANES, list(range(_LANES.count))), _splat(builder, some, _LANES))
     value = builder.select(is_one, _splat(builder, index, _LANES), ir.Constant(_LANES, None))
     _larger(builder, _pointer(context, builder, signature.args[0], pixels, at, _LANES), value)
     return context.get_dummy_value()
