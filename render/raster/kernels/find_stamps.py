@@ -141,25 +141,41 @@ def put_rects(rect_um: I4, first: Whole, last: Whole, dpi: int, rect_px: I4, n_r
 
 
 @jitable
+def look_of(font: Whole, size_um: Whole, scale: Whole, dpi: int) -> Whole:
+    """Return the key of a style."""
+    size = np.int64(scaled(size_um, dpi, PX))
+    return np.int64(font) << (SIZE_BITS + SCALE_BITS) | size << SCALE_BITS | np.int64(scale)
+
+
+@jitable
 def put_run(
     style: Whole,
     baseline: int,
-    first: Whole,
-    last: Whole,
-    glyph_id: U2,
-    glyph_x_um: I4,
+    glyphs: tuple[U2, I4],
     dpi: int,
-    keys: I8,
-    cells: I8,
+    tables: tuple[I8, I8],
     tone_start: Whole,
-    start: I8,
-    columns: I4,
+    out: tuple[I8, I4, I8],
     n_stamps: Whole,
-    missing: I8,
     n_missing: int,
 ) -> int:
-    """Append a run's stamps; return how many keys are missing now."""
-    for glyph in range(first, last):
+    """Append a run's stamps; return how many keys are missing now.
+
+    Args:
+        style: of the run.
+        baseline: in pixels.
+        glyphs: the run's rows of ``glyph_id`` and ``glyph_x_um``.
+        dpi: dots per inch.
+        tables: ``keys`` and ``cells``.
+        tone_start: where the cells begin in the run's tone.
+        out: ``start``, ``columns`` and ``missing``.
+        n_stamps: how many there were.
+        n_missing: how many were missing.
+    """
+    glyph_id, glyph_x_um = glyphs
+    keys, cells = tables
+    start, columns, missing = out
+    for glyph in range(glyph_id.size):
         quarters = scaled(glyph_x_um[glyph], dpi, PHASES)
         key = style << (GLYPH_BITS + PHASE_BITS) | np.int64(glyph_id[glyph]) << PHASE_BITS | quarters % PHASES
         row = row_of_key(keys, key)
@@ -204,7 +220,7 @@ def find_stamps_scalar(
     off: I8,
     missing: I8,
 ) -> int:
-    """Fill in the stamps and boxes of a list that was surveyed, page after page; return what is missing.
+    """Fill in the stamps and boxes of a list that was surveyed, page after page.
 
     Returns:
         0, or how many keys of glyphs are missing, or how many keys of styles, negative. If any is, the rest is void.
@@ -226,31 +242,16 @@ def find_stamps_scalar(
             first, last = np.int64(run_glyph_off[ref]), np.int64(run_glyph_off[ref + 1])
             if first == last:
                 continue
-            size, scale = scaled(run_size_um[ref], dpi, PX), np.int64(run_xscale[ref])
-            look = np.int64(run_font[ref]) << (SIZE_BITS + SCALE_BITS) | np.int64(size) << SCALE_BITS | scale
+            look = look_of(run_font[ref], run_size_um[ref], run_xscale[ref], dpi)
             row = row_of_key(styles, look)
             if styles[row, 0] == EMPTY:
                 missing[n_styles] = look
                 n_styles += 1
             elif n_styles == 0:
-                baseline = scaled(run_origin_um[ref, 1], dpi, 1)
-                n_missing = put_run(
-                    styles[row, 1],
-                    baseline,
-                    first,
-                    last,
-                    glyph_id,
-                    glyph_x_um,
-                    dpi,
-                    keys,
-                    cells,
-                    tone_start[kind, paint],
-                    start,
-                    columns,
-                    n_stamps,
-                    missing,
-                    n_missing,
-                )
+                baseline, tone = scaled(run_origin_um[ref, 1], dpi, 1), tone_start[kind, paint]
+                glyphs, out = (glyph_id[first:last], glyph_x_um[first:last]), (start, columns, missing)
+                style = styles[row, 1]
+                n_missing = put_run(style, baseline, glyphs, dpi, (keys, cells), tone, out, n_stamps, n_missing)
             n_stamps += last - first
         off[0, page + 1], off[1, page + 1] = n_stamps, n_rects
     return -n_styles if n_styles else n_missing
