@@ -20,6 +20,7 @@ _Kernel = Callable[[U8, U8, U8], None]
 MAX_PALETTE = 256
 
 _CHANNELS = 3
+_MOST_SPANS = 64
 # Pixels that a kernel takes at a time: four words of eight.
 _GROUP = 32
 # Rec. ITU-R BT.601-7, 2.5.1: shares of red, green and blue in luma, in thousandths.
@@ -44,12 +45,20 @@ class OnGround:
     Attributes:
         index: the page's indices that this is said of; of a copy nothing is said.
         ground: of the same shape.
-        touched: uint8[height], 0 for each row that equals the ground's.
+        touched: uint64[height], bit k 0 where the columns from k spans on equal the ground's; see touched_span.
     """
 
     index: U1
     ground: PageGround
-    touched: U1
+    touched: U8
+
+
+def touched_span(width: int) -> int:
+    """Return how many columns a bit of :attr:`OnGround.touched` stands for: a power of two, 64 or more."""
+    span = 64
+    while (width - 1) // span >= _MOST_SPANS:
+        span *= 2
+    return span
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -83,9 +92,8 @@ class PagePixels:
         source, pixels = self.index.reshape(-1), target.reshape(-1)
         whole = _whole_words(source, pixels, _expander())
         if whole:
-            table = np.zeros(MAX_PALETTE, np.uint64)
-            table[: len(self.palette)] = self.palette.astype(np.uint64) @ np.array([1, 1 << 8, 1 << 16], np.uint64)
-            _expander()(source[:whole].view(np.uint64), table, pixels[: whole * _CHANNELS].view(np.uint64))
+            words = pixels[: whole * _CHANNELS].view(np.uint64)
+            _expander()(source[:whole].view(np.uint64), colour_words(self.palette), words)
         # "clip" lets take write into ``out`` without a copy; that no index is outside was checked.
         rest = pixels[whole * _CHANNELS :].reshape(-1, _CHANNELS)
         np.take(self.palette, source[whole:], axis=0, out=rest, mode="clip")
@@ -142,6 +150,13 @@ class PagePixels:
             fault = Fault("out", "encode.out_shape", message, "Pass a writeable, C-contiguous array of that shape.")
             raise InputError("the pixels do not fit the given array.", faults=(fault,))
         return out
+
+
+def colour_words(palette: U1) -> U8:
+    """Return uint64[256]: R | G << 8 | B << 16 of each entry of a palette, and 0 beyond it."""
+    table = np.zeros(MAX_PALETTE, np.uint64)
+    table[: len(palette)] = palette.astype(np.uint64) @ np.array([1, 1 << 8, 1 << 16], np.uint64)
+    return table
 
 
 def luma(palette: U1) -> U1:

@@ -34,7 +34,7 @@ class RowMemory:
     def known_rows(self, page: OnGround, lead: int) -> KnownRows:
         """Return what is known of a page's rows: all where neither it nor the row above was touched."""
         known = np.full(page.touched.shape, LIVE, np.uint8)
-        known[1:][(page.touched[1:] | page.touched[:-1]) == 0] = KNOWN
+        known[1:] = np.where(page.touched[1:] | page.touched[:-1], LIVE, KNOWN)
         return known, *self._tokens(page.ground, lead)
 
     def no_rows(self, height: int) -> KnownRows:

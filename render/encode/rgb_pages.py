@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import functools
+import sys
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from render.pixels import PageGround, PagePixels
+from render.compiled import compiled
+from render.pixels import PageGround, PagePixels, colour_words, touched_span
 
 U1 = NDArray[np.uint8]
+U8 = NDArray[np.uint64]
 
 _CHANNELS = 3
+# Pixels of a word of indices.
+_WORD = 8
 _ROWS = 8
 
 
@@ -23,7 +30,8 @@ class RgbPages(threading.local):
         self._rgb: U1 = np.zeros((0, 0, _CHANNELS), np.uint8)
         self._ground: PageGround | None = None
         self._palette = b""
-        self._touched: U1 = np.zeros(0, np.uint8)
+        self._colours: U8 = np.zeros(0, np.uint64)
+        self._touched: U8 = np.zeros(0, np.uint64)
 
     def rgb(self, pixels: PagePixels) -> U1:
         """Return uint8[height, width, 3], read-only, valid until the thread's next call.
@@ -45,17 +53,43 @@ class RgbPages(threading.local):
         else:
             pixels.rgb(self._rgb)
         if page is not None:
-            self._ground, self._palette, self._touched = page.ground, palette, page.touched
+            if palette != self._palette:
+                self._palette, self._colours = palette, colour_words(pixels.palette)
+            self._ground, self._touched = page.ground, page.touched
         shown = self._rgb.view()
         shown.flags.writeable = False
         return shown
 
-    def _mend(self, pixels: PagePixels, differs: U1) -> None:
-        """Write the rows that differ, as many as follow one another at a time."""
-        height = len(differs)
-        # By eights, so that each part begins at a whole word whatever the width.
-        parts = np.zeros(-(-height // _ROWS) * _ROWS, np.bool_)
-        parts[:height] = differs != 0
-        edges = np.flatnonzero(np.diff(parts.reshape(-1, _ROWS).any(axis=1), prepend=False, append=False)) * _ROWS
-        for first, end in edges.reshape(-1, 2).tolist():
-            replace(pixels, index=pixels.index[first:end]).rgb(self._rgb[first:end])
+    def _mend(self, pixels: PagePixels, differs: U8) -> None:
+        """Write what may differ: spans of columns or, where nothing is compiled, whole rows."""
+        source, target = pixels.index.reshape(-1), self._rgb.reshape(-1)
+        mender = _mender()
+        if mender is None or source.ctypes.data % _WORD or pixels.has_strays():
+            for first, end in _runs(differs != 0):
+                replace(pixels, index=pixels.index[first:end]).rgb(self._rgb[first:end])
+            return
+        width, whole = pixels.index.shape[1], len(source) // _WORD * _WORD
+        words, out = source[:whole].view(np.uint64), target[: whole * _CHANNELS].view(np.uint64)
+        mender(words, width, touched_span(width), differs, self._colours, out)
+        rest = target[whole * _CHANNELS :].reshape(-1, _CHANNELS)
+        np.take(pixels.palette, source[whole:], axis=0, out=rest, mode="clip")
+
+
+def _runs(differs: NDArray[np.bool_]) -> list[list[int]]:
+    """Return first and end of the rows that differ, as many as follow one another at a time."""
+    # By eights, so that each part begins at a whole word whatever the width.
+    parts = np.zeros(-(-len(differs) // _ROWS) * _ROWS, np.bool_)
+    parts[: len(differs)] = differs
+    edges = np.flatnonzero(np.diff(parts.reshape(-1, _ROWS).any(axis=1), prepend=False, append=False)) * _ROWS
+    runs: list[list[int]] = edges.reshape(-1, 2).tolist()
+    return runs
+
+
+# Compiled when first used: importing Numba takes longer than a small picture.
+@functools.cache
+def _mender() -> Callable[..., None] | None:
+    """Return the compiled mender, or None where it cannot be compiled: as plain Python it would take seconds."""
+    from render.encode.kernels import mend_rgb as source
+
+    mender = compiled(source.mend_rgb, source.SIGNATURE)
+    return None if mender is source.mend_rgb or sys.byteorder != "little" else mender

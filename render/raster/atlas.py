@@ -13,22 +13,25 @@ import hashlib
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from render.display.resources import Resources
-from render.raster.kernels.compose_page import CELL_ALIGN
+from render.raster.keys import CELL_ALIGN, GLYPH_BITS, PHASE_BITS, PHASES, SCALE_BITS, SIZE_BITS
 from render.raster.outline import NOTHING, PX, BrokenOutline, Coverage, GlyphOutlines, path_coverage
+from render.raster.plain_batch import table_of
 
-PHASES = 4
-"""Sub-pixel positions of a glyph's origin; vertically a baseline lies on a whole pixel."""
+if TYPE_CHECKING:
+    from render.raster.plain_batch import InksOfPages, PlainBatch
+    from render.raster.stamps import Stamps
 
 MAX_ATLAS_BYTES = 96 << 20
 
-_PHASE_BITS, _GLYPH_BITS = 2, 16
-_SCALE_BITS, _SIZE_BITS = 16, 31
 _FIRST_CAPACITY = 1 << 18
+# To be made when it is needed.
+_NO_TABLE: NDArray[np.int64] = np.zeros((0, 2), np.int64)
 
 
 class BrokenGlyph(BrokenOutline):
@@ -113,6 +116,7 @@ class Atlas:
         self._max_bytes = max_bytes
         self._lock = threading.Lock()
         self._outlines: dict[str, GlyphOutlines] = {}
+        self._style_rows = self._key_rows = _NO_TABLE
         self._empty()
 
     @property
@@ -130,11 +134,45 @@ class Atlas:
         with self._lock:
             if self.used_bytes > self._max_bytes:
                 self._empty()
-            tone_row = np.array([self._tone(tone) for tone in tones], np.int64)
+            tone_row = np.array([self._tone(tone.tobytes()) for tone in tones], np.int64)
             keys = self._glyph_keys(glyphs)
             glyph_slot = self._slots_of(keys)
             shape_slot = np.array([self._shape(shape) for shape in shapes], np.int64)
             return Found(self._snapshot(), glyph_slot, shape_slot, tone_row)
+
+    def stamp(self, batch: PlainBatch, dpi: int, inks: InksOfPages) -> tuple[Cells, Stamps]:
+        """Return the cells and the stamps of a batch that was surveyed, drawing what is new.
+
+        Raises:
+            BrokenGlyph: a face has no usable outline for a glyph.
+        """
+        fonts = self._resources.fonts.digests
+        with self._lock:
+            if self.used_bytes > self._max_bytes:
+                self._empty()
+            tone_row = [[self._tone(tone) for tone in kind.tones] for kind in inks.of_kind]
+            while True:
+                cells = self._snapshot()
+                tone_start = np.array(tone_row, np.int64) * cells.toned.shape[1]
+                stamps, missing = batch.stamps(dpi, *self._rows(), self._table, inks, tone_start, cells.toned)
+                if not len(missing.keys):
+                    return cells, stamps
+                if missing.are_styles:
+                    for one in missing.keys.tolist():
+                        font, look = one >> (SCALE_BITS + SIZE_BITS), one & ((1 << (SCALE_BITS + SIZE_BITS)) - 1)
+                        self._style(fonts[font], look)
+                else:
+                    self._draw(np.unique(missing.keys))
+
+    def _rows(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return styles and keys as tables for :mod:`render.raster.kernels.find_stamps`."""
+        if not len(self._style_rows):
+            fonts = {digest: place for place, digest in enumerate(self._resources.fonts.digests)}
+            looks = [fonts[font] << (SCALE_BITS + SIZE_BITS) | look for font, look in self._styles]
+            self._style_rows = table_of(np.array(looks, np.int64), np.arange(len(looks)))
+        if not len(self._key_rows):
+            self._key_rows = table_of(self._keys, self._slots)
+        return self._style_rows, self._key_rows
 
     def _empty(self) -> None:
         self._styles: dict[tuple[str, int], int] = {}
@@ -143,7 +181,9 @@ class Atlas:
         self._keys = np.zeros(0, np.int64)
         self._slots = np.zeros(0, np.int64)
         self._metrics: list[tuple[int, int, int, int, int]] = []
-        self._table = np.zeros((5, 0), np.int64)
+        self._table = np.zeros((0, 5), np.int64)
+        self._style_rows = _NO_TABLE
+        self._key_rows = _NO_TABLE
         self._coverage = np.zeros(_FIRST_CAPACITY, np.uint8)
         self._toned = np.zeros((0, _FIRST_CAPACITY), np.uint8)
         self._used = 0
@@ -151,15 +191,21 @@ class Atlas:
 
     def _glyph_keys(self, glyphs: Glyphs) -> NDArray[np.int64]:
         """Return style, glyph and phase of each glyph as one int64, with a style for each new face, size and scale."""
-        packed = (glyphs.run_font << (_SCALE_BITS + _SIZE_BITS)) | (glyphs.run_size << _SCALE_BITS) | glyphs.run_xscale
-        look = (1 << (_SCALE_BITS + _SIZE_BITS)) - 1
+        packed = (glyphs.run_font << (SCALE_BITS + SIZE_BITS)) | (glyphs.run_size << SCALE_BITS) | glyphs.run_xscale
+        look = (1 << (SCALE_BITS + SIZE_BITS)) - 1
         runs = packed.tolist()
         style_of = dict.fromkeys(runs, 0)
         for one in style_of:
-            name = glyphs.fonts[one >> (_SCALE_BITS + _SIZE_BITS)], one & look
-            style_of[one] = self._styles.setdefault(name, len(self._styles)) << (_GLYPH_BITS + _PHASE_BITS)
+            style = self._style(glyphs.fonts[one >> (SCALE_BITS + SIZE_BITS)], one & look)
+            style_of[one] = style << (GLYPH_BITS + PHASE_BITS)
         run_key = np.array([style_of[one] for one in runs], np.int64)
-        return run_key[glyphs.run_of] | (glyphs.glyph_id.astype(np.int64) << _PHASE_BITS) | glyphs.phase
+        return run_key[glyphs.run_of] | (glyphs.glyph_id.astype(np.int64) << PHASE_BITS) | glyphs.phase
+
+    def _style(self, font: str, look: int) -> int:
+        if (font, look) not in self._styles:
+            self._styles[font, look] = len(self._styles)
+            self._style_rows = _NO_TABLE
+        return self._styles[font, look]
 
     def _slots_of(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the slots of keys, having drawn those that are new."""
@@ -177,12 +223,12 @@ class Atlas:
         styles = list(self._styles)
         slots = []
         for key in keys.tolist():
-            font, look = styles[key >> (_GLYPH_BITS + _PHASE_BITS)]
-            glyph = (key >> _PHASE_BITS) & ((1 << _GLYPH_BITS) - 1)
+            font, look = styles[key >> (GLYPH_BITS + PHASE_BITS)]
+            glyph = (key >> PHASE_BITS) & ((1 << GLYPH_BITS) - 1)
             phase = key & (PHASES - 1)
             try:
                 coverage = self._outline(font).coverage(
-                    glyph, look >> _SCALE_BITS, look & ((1 << _SCALE_BITS) - 1), phase * PX // PHASES
+                    glyph, look >> SCALE_BITS, look & ((1 << SCALE_BITS) - 1), phase * PX // PHASES
                 )
             except BrokenOutline as error:
                 raise BrokenGlyph(font, glyph, str(error)) from error
@@ -191,6 +237,7 @@ class Atlas:
         order = np.argsort(merged, kind="stable")
         self._slots = np.concatenate([self._slots, np.array(slots, np.int64)])[order]
         self._keys = merged[order]
+        self._key_rows = _NO_TABLE
 
     def _outline(self, font: str) -> GlyphOutlines:
         if font not in self._outlines:
@@ -203,12 +250,11 @@ class Atlas:
             self._shapes[name] = self._add(path_coverage(shape.verbs, shape.points, shape.stroke))
         return self._shapes[name]
 
-    def _tone(self, tone: NDArray[np.uint8]) -> int:
-        name = tone.tobytes()
-        if name not in self._tones:
-            self._tones[name] = len(self._tones)
-            self._toned = np.concatenate([self._toned, tone[self._coverage][None]])
-        return self._tones[name]
+    def _tone(self, tone: bytes) -> int:
+        if tone not in self._tones:
+            self._tones[tone] = len(self._tones)
+            self._toned = np.concatenate([self._toned, np.frombuffer(tone, np.uint8)[self._coverage][None]])
+        return self._tones[tone]
 
     def _add(self, coverage: Coverage) -> int:
         """Store a cell and return its slot; every glyph without ink shares the place of an empty cell."""
@@ -228,12 +274,12 @@ class Atlas:
         return len(self._metrics) - 1
 
     def _snapshot(self) -> Cells:
-        new = self._metrics[self._table.shape[1] :]
+        new = self._metrics[len(self._table) :]
         seen = self._seen
         if seen is None or new or seen.coverage is not self._coverage or seen.toned is not self._toned:
             if new:
-                self._table = np.concatenate([self._table, np.array(new, np.int64).T], axis=1)
-            start, *rest = self._table
+                self._table = np.concatenate([self._table, np.array(new, np.int64)])
+            start, *rest = self._table.T
             pitch, rows, left, top = (np.ascontiguousarray(row, np.int32) for row in rest)
             seen = Cells(self._coverage, self._toned, np.ascontiguousarray(start), pitch, rows, left, top)
             self._seen = seen

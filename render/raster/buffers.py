@@ -1,8 +1,8 @@
 """Page buffers that are used again once nobody holds them.
 
 Fresh memory for a page costs more than painting it (the system must clear and map every 4 KiB), so a buffer whose
-page was dropped is handed out again, best to a page on the same ground: then only the rows that the last page touched
-have to be brought back.
+page was dropped is handed out again, best to a page on the same ground: then only what the last page touched has to
+be brought back.
 """
 
 from __future__ import annotations
@@ -16,6 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 U1 = NDArray[np.uint8]
+U8 = NDArray[np.uint64]
+
+ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
+"""Every span of a row."""
 
 MAX_HELD_BYTES = 64 << 20
 _PER_SHAPE = 8
@@ -26,14 +30,14 @@ _IDLE = 2
 
 @dataclass(slots=True, eq=False)
 class _Buffer:
-    """Pixels, and what they equal but in the rows that are stale; None stands for nothing."""
+    """Pixels, and what they equal but where they are stale; None stands for nothing."""
 
     pixels: U1
     ground: U1 | None = None
-    stale: U1 = field(init=False)
+    stale: U8 = field(init=False)
 
     def __post_init__(self) -> None:
-        self.stale = np.ones(len(self.pixels), np.uint8)
+        self.stale = np.full(len(self.pixels), ALL)
 
 
 class PageBuffers:
@@ -51,10 +55,11 @@ class PageBuffers:
         with self._lock:
             return self._idle(shape, None).pixels
 
-    def take_on(self, ground: U1) -> tuple[U1, U1]:
-        """Return pixels as :meth:`take` does, and uint8[H]: 0 for each row that equals that of a ground.
+    def take_on(self, ground: U1) -> tuple[U1, U8]:
+        """Return pixels as :meth:`take` does, and uint64[H]: bits 0 for what equals a ground, by spans of columns.
 
-        Whoever changes rows writes 1 there, in the same array, before letting the pixels go, and nobody later.
+        Whoever changes pixels sets bits there, in the same array, before letting the pixels go, and nobody later; see
+        :func:`render.pixels.touched_span`.
 
         Args:
             ground: uint8[H, W] that never changes.
@@ -62,7 +67,7 @@ class PageBuffers:
         with self._lock:
             buffer = self._idle(ground.shape, ground)
             if buffer.ground is not ground:
-                buffer.stale[:] = 1
+                buffer.stale[:] = ALL
                 buffer.ground = ground
             return buffer.pixels, buffer.stale
 

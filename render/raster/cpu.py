@@ -5,17 +5,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from render.compiled import compiled
 from render.errors import BackendUnavailable
-from render.raster.kernels.compose_page import SIGNATURE, compose_rows_numpy, compose_rows_scalar
+from render.raster.buffers import ALL
 
 _Kernel = Callable[..., None]
 
 U1 = NDArray[np.uint8]
+U8 = NDArray[np.uint64]
 
 BACKENDS = ("auto", "numba", "numpy")
 
@@ -28,9 +29,9 @@ class ComposePage:
     def __init__(self, kernel: _Kernel) -> None:
         self._kernel = kernel
 
-    def __call__(self, page: U1, ground: U1, *stamps: NDArray[np.generic], stale: U1 | None = None) -> None:
+    def __call__(self, page: U1, ground: U1, *stamps: NDArray[np.generic], stale: U8 | None = None) -> None:
         """Compose a page; without ``stale`` its content is arbitrary."""
-        self._kernel(page, ground, np.ones(len(page), np.uint8) if stale is None else stale, *stamps)
+        self._kernel(page, ground, np.full(len(page), ALL) if stale is None else stale, *stamps)
 
 
 def load_compositor(backend: str = "auto") -> tuple[ComposePage, str]:
@@ -44,39 +45,25 @@ def load_compositor(backend: str = "auto") -> tuple[ComposePage, str]:
     """
     if backend not in BACKENDS:
         raise BackendUnavailable(f"no raster backend {backend!r}.", hint=f"Choose from {', '.join(BACKENDS)}.")
-    if backend == "numpy":
-        return ComposePage(compose_rows_numpy), "numpy"
-    compiled = _compile()
-    if isinstance(compiled, str):
+    from render.raster.kernels.compose_page import compose_rows_numpy
+
+    if backend != "numpy":
+        kernel = _compile()
+        if kernel is not None:
+            return ComposePage(kernel), "numba"
         if backend == "numba":
-            raise BackendUnavailable(f"numba cannot be used: {compiled}.", hint="Use the raster backend `auto`.")
-        return ComposePage(compose_rows_numpy), "numpy"
-    return ComposePage(compiled), "numba"
+            hint = "Use the raster backend `auto`; the log says what is wrong with numba."
+            raise BackendUnavailable("numba cannot be used here.", hint=hint)
+    return ComposePage(compose_rows_numpy), "numpy"
 
 
 @cache
-def _compile() -> _Kernel | str:
-    """Compile the scalar kernel, or load it from Numba's cache; return the reason where that is impossible.
+def _compile() -> _Kernel | None:
+    """Compile the scalar kernel, or load it from Numba's cache; return None where that is impossible."""
+    from render.raster.kernels import compose_page as source
 
-    Numba keeps compiled code beside this file where that is writable, otherwise in the user's cache folder.
-    """
-    try:
-        import numba
-    except ImportError as error:
-        return _fall_back(f"{type(error).__name__}: {error}")
-    if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
-        return _fall_back("NUMBA_DISABLE_JIT is set")
-    options: dict[str, Any] = {"nogil": True, "boundscheck": False, "error_model": "numpy"}
-    try:
-        try:
-            return numba.njit(SIGNATURE, cache=True, **options)(compose_rows_scalar)
-        except (RuntimeError, OSError) as error:
-            _log.info("kernel.uncached reason=%s", error)
-            return numba.njit(SIGNATURE, **options)(compose_rows_scalar)
-    except numba.core.errors.NumbaError as error:
-        return _fall_back(str(error))
-
-
-def _fall_back(reason: str) -> str:
-    _log.warning("kernel.fallback kernel=compose_page to=numpy reason=%s", reason)
-    return reason
+    kernel = compiled(source.compose_rows_scalar, source.SIGNATURE)
+    if kernel is source.compose_rows_scalar:
+        _log.warning("kernel.fallback kernel=compose_page to=numpy")
+        return None
+    return kernel

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from render.display.list import DisplayList, Kind, Verb
-from render.raster.atlas import PHASES, Glyphs, Shape
+from render.raster.atlas import Glyphs, Shape
+from render.raster.keys import PHASES
 from render.raster.outline import PX
 from render.raster.snapping import round_edges, scale, snap_lines
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,11 +22,9 @@ from render.gpu.pages import DevicePages, Made, PageKind, Pending, Sink, made_on
 from render.gpu.session import Session
 from render.gpu.signatures import Page
 from render.pixels import PagePixels
-from render.raster.api import Rasterizer, _base_of
-from render.raster.atlas import Found
-from render.raster.background import Ground, Layer
+from render.raster.api import PreparedBatch, Rasterizer
+from render.raster.background import Ground
 from render.raster.palette import BLACK
-from render.raster.placement import Placement
 from render.raster.run_cuda import BatchRun
 from render.raster.stamps import Stamps
 
@@ -51,7 +49,7 @@ class BatchRasterizer(Rasterizer):
         Raises:
             InputError, GlyphMissing, OutputInvalid: as the parent.
         """
-        return cast("Batch", super().rasterize(display))
+        return Batch(self, self._prepare(display))
 
     def run(self, display: DisplayList, sink: Sink[Value]) -> Iterator[Made[Value]]:
         """Return what a sink makes of each page, in order, with the name of what made it: here the CPU.
@@ -61,26 +59,9 @@ class BatchRasterizer(Rasterizer):
         """
         return (made_on_cpu(sink.on_cpu(pixels), self.compositor, sink) for pixels in self.prepare(display))
 
-    def _pages(
-        self,
-        display: DisplayList,
-        placement: Placement,
-        found: Found,
-        stamps: Stamps,
-        grounds: Sequence[Ground | None],
-        sizes: Sequence[tuple[int, int]],
-    ) -> Iterator[PagePixels]:
-        return Batch(self, display, placement, found, stamps, grounds, sizes)
-
     def draw_on_cpu(self, batch: Batch, page: int) -> PagePixels:
         """Return one page as the parent draws it."""
-        ground = batch.grounds[page]
-        if ground is None:
-            layer = Layer(batch.display, batch.placement, batch.found, page)
-            layers = [*self._base_layer(_base_of(batch.display, page)), layer]
-            whole = self._compile(layers, batch.sizes[page], (BLACK,))
-            return PagePixels(whole.index, whole.palette.rgb, self.dpi, is_checked=True)
-        return self._compose_page(ground, batch.stamps, page)
+        return self._draw(batch.prepared, page)
 
 
 class CudaRasterizer(BatchRasterizer):
@@ -150,12 +131,7 @@ class Batch(Iterator[PagePixels]):
     """A display list that is ready to be drawn; iterating over it draws on the CPU."""
 
     rasterizer: BatchRasterizer
-    display: DisplayList
-    placement: Placement
-    found: Found
-    stamps: Stamps
-    grounds: Sequence[Ground | None]
-    sizes: Sequence[tuple[int, int]]
+    prepared: PreparedBatch
     drawn: int = 0
 
     def __next__(self) -> PagePixels:
@@ -163,6 +139,16 @@ class Batch(Iterator[PagePixels]):
             raise StopIteration
         self.drawn += 1
         return self.rasterizer.draw_on_cpu(self, self.drawn - 1)
+
+    @property
+    def stamps(self) -> Stamps:
+        """What lies on the pages."""
+        return self.prepared.stamps
+
+    @property
+    def grounds(self) -> Sequence[Ground | None]:
+        """What the pages lie on; None = a page is compiled whole."""
+        return self.prepared.grounds
 
     @cached_property
     def kinds(self) -> list[PageKind | None]:

@@ -193,7 +193,7 @@ def _compose(flight: Flight, batch: Batch, part: range, on_device: Sequence[int]
     sent = flight.upload({"page_table": table.rows, **arrays, **sink.tables(distinct)})
     addresses = sent | {
         "grounds": first_ground,
-        "cells": _atlas_address(flight, batch.found.cells),
+        "cells": _atlas_address(flight, batch.prepared.cells),
         "tile_next": flight.zeros(table.n_tiles * _UINT32),
         "tile_off": flight.alloc((table.n_tiles + 1) * _UINT32),
         "tile_items": flight.alloc(capacity * _INT32),

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from render.display.list import DisplayList
-from render.raster.atlas import Found
-from render.raster.background import Ground
-from render.raster.palette import pack
-from render.raster.placement import Placement
+from render.raster.palette import Ink
+
+if TYPE_CHECKING:
+    from render.raster.atlas import Found
+    from render.raster.background import Ground
+    from render.raster.placement import Placement
 
 # Row 0: for paints that a page does not use, and for pages that are compiled whole.
-_NO_TONE = np.zeros(256, np.uint8)
+NO_TONE = np.zeros(256, np.uint8)
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False)
 class Tones:
     """The distinct tones of a batch, and which one a paint has on a page: int64[P, C], row in ``tables``."""
 
@@ -26,12 +30,16 @@ class Tones:
     row: NDArray[np.int64]
 
     @classmethod
-    def of(cls, display: DisplayList, grounds: Sequence[Ground | None]) -> Tones:
-        """Collect the tones of the grounds of all pages; None stands for a page that is compiled whole."""
-        inks = pack(display.paint_rgba[:, :3]).tolist()
-        place_of = {_NO_TONE.tobytes(): 0}
+    def of(cls, inks: Sequence[Ink], grounds: Sequence[Ground | None]) -> Tones:
+        """Collect the tones of the grounds of all pages; None stands for a page that is compiled whole.
+
+        Args:
+            inks: the colour of each paint.
+            grounds: by page.
+        """
+        place_of = {NO_TONE.tobytes(): 0}
         rows: dict[int, list[int]] = {}
-        tables = [_NO_TONE]
+        tables = [NO_TONE]
         table = np.zeros((len(grounds), len(inks)), np.int64)
         for page, ground in enumerate(grounds):
             if ground is None:
@@ -39,13 +47,18 @@ class Tones:
             if id(ground) not in rows:
                 rows[id(ground)] = []
                 for ink in inks:
-                    tone = ground.palette.tones.get(ink, _NO_TONE)
+                    tone = ground.palette.tones.get(ink, NO_TONE)
                     row = place_of.setdefault(tone.tobytes(), len(place_of))
                     if row == len(tables):
                         tables.append(tone)
                     rows[id(ground)].append(row)
             table[page] = rows[id(ground)]
         return cls(tables, table)
+
+    @cached_property
+    def solid(self) -> NDArray[np.uint8]:
+        """uint8[P, C], the index of each paint on a page where it covers all."""
+        return np.array([table[-1] for table in self.tables], np.uint8)[self.row]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -77,8 +90,7 @@ class Stamps:
         left = (x + cells.left[slot]).astype(np.int32)
         top = (y + cells.top[slot]).astype(np.int32)
         rect_item = placement.rect_item
-        solid = np.array([table[-1] for table in tones.tables], np.uint8)
-        rect_index = solid[tones.row[page_of[rect_item], paint_of[rect_item]]]
+        rect_index = tones.solid[page_of[rect_item], paint_of[rect_item]]
         bounds = display.page_item_off.astype(np.int64)
         return cls(
             cells.toned.reshape(-1),

@@ -206,9 +206,9 @@ def random_sample(seed, sizes, n_stamps=60, n_rects=12, depths=(8,), capacity=No
 class CatchingRasterizer(Rasterizer):
     """The real rasteriser, which also keeps what it gives to the compositor."""
 
-    def _pages(self, display, placement, found, stamps, grounds, sizes):
-        self.caught = stamps, grounds
-        return super()._pages(display, placement, found, stamps, grounds, sizes)
+    def _pages(self, batch):
+        self.caught = batch.stamps, batch.grounds
+        return super()._pages(batch)
 
 
 def caught_sample(resources, display, dpi):

@@ -16,10 +16,10 @@ def unlike(data: U1, one: int, other: int) -> np.uint64:
     return np.uint64(np.packbits(differ, bitorder="little").view(np.uint64)[0])
 
 
-def weigh(data: U1, at: int) -> int:
-    """Return sum << 32 | weighted sum of the 64 bytes from a place on, with weights 0 … 63."""
-    part = data[at : at + WORD].astype(np.int64)
-    return int(part.sum()) << 32 | int((part * np.arange(WORD)).sum())
+def weigh(data: U1, at: int, n_words: int) -> int:
+    """Return sum << 32 | weighted sum of up to 16 times 64 bytes from a place on, with weights from 0 on."""
+    part = data[at : at + WORD * n_words].astype(np.int64)
+    return int(part.sum()) << 32 | int((part * np.arange(part.size)).sum())
 
 
 def lowest_bit(word: np.uint64) -> int:

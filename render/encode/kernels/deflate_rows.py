@@ -46,13 +46,14 @@ _REPEATS, _KIND, _END, _FIRST, _COUNT, _VALUE, _START, _SUM, _WEIGHTED = range(N
 # What a token of each kind adds to its length.
 _ABOVE, _LEFT = ABOVE - MIN_LENGTH, LEFT - MIN_LENGTH
 _ADLER = 65521
+_WORDS_AT_ONCE = 16
 
 
 def scratch(height: int, width: int, lead: int) -> tuple[U8, U2, U8]:
     """Return the last three arguments of :func:`deflate_rows` for rows of this shape."""
     n_bytes = height * (width + lead)
     return (
-        np.zeros((6, -(-(width + lead) // WORD) + 2), np.uint64),
+        np.zeros((5, -(-(width + lead) // WORD) + 2), np.uint64),
         np.empty(BLOCK_TOKENS + width + lead + n_bytes // 255 + 16, np.uint16),
         # Room for the worst case, most of which is never touched, so the system never gives it.
         np.empty(n_bytes // 4 + 512, np.uint64),
@@ -65,42 +66,21 @@ def n_kept_tokens(about: I8) -> int:
 
 
 @jitable
-def add_changes(data: U1, row: int, width: int, lead: int, same: U8, weights: I8, sums: I8) -> None:
-    """Bring a row's sum of bytes and its sum of bytes times columns from the row above to this row.
-
-    ``weights`` is int64[n]: of each word its sum << 32 | its sum weighted by the place in the word.
-    """
-    n_words = weights.size
-    for k in range(n_words):
-        if same[k + 1] == ONES:
-            continue
-        first = max(0, WORD * k - lead)
-        if 0 < k < n_words - 1:
-            weighed = np.int64(weigh(data, row + first))
-        else:
-            total, weighted = np.int64(0), np.int64(0)
-            for x in range(min(width, WORD * (k + 1) - lead) - first):
-                byte = np.int64(data[row + first + x])
-                total += byte
-                weighted += byte * x
-            weighed = total << 32 | weighted
-        total = (weighed >> 32) - (weights[k] >> 32)
-        sums[0] += total
-        sums[1] += (weighed & 0xFFFFFFFF) - (weights[k] & 0xFFFFFFFF) + total * first
-        weights[k] = weighed
-
-
-@jitable
-def add_row(
-    data: U1, row: int, width: int, lead: int, same: U8, nothing: U8, weighed: int, weights: I8, sums: I8
-) -> None:
-    """Bring the sums to a row from the row above, or anew where ``weights`` are not those of the row above."""
-    if weighed:
-        add_changes(data, row, width, lead, same, weights, sums)
-    else:
-        weights[:] = 0
-        sums[:] = 0
-        add_changes(data, row, width, lead, nothing, weights, sums)
+def weigh_row(data: U1, row: int, width: int, sums: I8) -> None:
+    """Fill in a row's sum of bytes and its sum of bytes times columns."""
+    total, weighted, x = np.int64(0), np.int64(0), 0
+    while x + WORD <= width:
+        n_words = min(_WORDS_AT_ONCE, (width - x) // WORD)
+        both = np.int64(weigh(data, row + x, n_words))
+        total += both >> 32
+        weighted += (both & 0xFFFFFFFF) + (both >> 32) * x
+        x += WORD * n_words
+    start = np.uintp(row + x)
+    for k in range(np.uintp(width - x)):
+        byte = np.int64(data[start + k])
+        total += byte
+        weighted += byte * (x + np.int64(k))
+    sums[0], sums[1] = total, weighted
 
 
 @jitable
@@ -133,7 +113,9 @@ def put_row(
         was_up, was_run = above >> np.uint64(63), left >> np.uint64(63)
         if k == n_words - 1:
             starts &= ONES >> np.uint64(WORD * n_words - pitch)
-        if end < 0 and starts:
+        if not starts:
+            continue
+        if end < 0:
             end = WORD * k + lowest_bit(starts)
         if k == 0 and starts & np.uint64(1):
             starts &= starts - np.uint64(1)
@@ -149,14 +131,13 @@ def put_row(
             if length > MAX_LENGTH:
                 n_tokens = put_long(tokens, n_tokens, value, length)
             else:
-                tokens[n_tokens] = value + length
+                tokens[np.uintp(n_tokens)] = value + length
                 n_tokens += 1
             start = first + bit
-            kind = above >> np.uint64(bit) & np.uint64(1) | (left >> np.uint64(bit) & np.uint64(1)) << np.uint64(1)
             # Without a branch: what kind comes next cannot be foretold.
             value = np.int64(data[np.uintp(first_place + bit)]) - 1
-            value = _ABOVE if kind == 1 else value
-            value = _LEFT if kind == 2 else value
+            value = _ABOVE if above >> np.uint64(bit) & np.uint64(1) else value
+            value = _LEFT if left >> np.uint64(bit) & np.uint64(1) else value
     return n_tokens, start, value, end
 
 
@@ -167,9 +148,11 @@ def put_known(about: I8, kept: U2, base: int, tokens: U2, token: tuple[int, int,
     if about[_END] < 0:
         return n_tokens, start, value
     n_tokens = put_long(tokens, n_tokens, value, base + about[_END] - start)
-    first, count = about[_FIRST], about[_COUNT]
-    for k in range(count):
-        tokens[n_tokens + k] = kept[first + k]
+    count = about[_COUNT]
+    first, place = np.uintp(about[_FIRST]), np.uintp(n_tokens)
+    # Unsigned places spare the compiler Python's meaning of negative indices, here as in the loops over tokens.
+    for k in range(np.uintp(count)):
+        tokens[place + k] = kept[first + k]
     return n_tokens + count, base + about[_START], about[_VALUE]
 
 
@@ -224,18 +207,18 @@ def deflate_rows(
         known: uint8[height]: LIVE, KEEP, or KNOWN for a row that equals the one that was kept, as does that above it.
         about: int64[height, N_KEPT], what is kept of rows, or to be filled in; int64[0, N_KEPT] if all are live.
         kept: uint16[k], their tokens; to be filled in, as many as there are bytes.
-        masks: uint64[6, n + 2], zeros at first; with ``tokens`` and ``out`` from :func:`scratch`.
+        masks: uint64[5, n + 2], zeros at first; with ``tokens`` and ``out`` from :func:`scratch`.
         tokens: uint16[m].
         out: uint64[l] to fill.
     """
-    height, pitch, n_words = data.size // width, width + lead, masks.shape[1] - 2
-    same, above, change, left, nothing = masks[0], masks[1], masks[2], masks[3], masks[5]
-    state, sums, weights = np.zeros(3, np.uint64), np.zeros(2, np.int64), np.zeros(n_words, np.int64)
+    height, pitch = data.size // width, width + lead
+    same, above, change, left = masks[0], masks[1], masks[2], masks[3]
+    state, sums = np.zeros(3, np.uint64), np.zeros(2, np.int64)
     put(out, state, np.uint64(0x0178), 16)
     adler_a, adler_b = np.int64(1), np.int64(0)
     first: Whole = -1 if lead else np.int64(data[0]) - 1
     n_tokens, start, value = 0, 0, first
-    n_kept, weighed = 0, 1
+    n_kept = 0
     same[:] = 0
     for y in range(height):
         row, base, is_last, is_known = y * width, y * pitch, y == height - 1, known[y] == KNOWN
@@ -245,8 +228,7 @@ def deflate_rows(
         else:
             is_repeat = y > 0 and compare_above(data, row, width, lead, same)
             if not is_repeat:
-                add_row(data, row, width, lead, same, nothing, weighed, weights, sums)
-        weighed = 0 if is_known else weighed if is_repeat else 1
+                weigh_row(data, row, width, sums)
         adler_b = (adler_b + pitch * adler_a + width * sums[0] - sums[1]) % _ADLER
         adler_a = (adler_a + sums[0]) % _ADLER
         kind = 1 if value == _ABOVE else 2 if value == _LEFT else 0

@@ -83,8 +83,8 @@ def call_unlike(data, one, other):
     return unlike(data, one, other)
 
 
-def call_weigh(data, at):
-    return weigh(data, at)
+def call_weigh(data, at, n_words):
+    return weigh(data, at, n_words)
 
 
 def call_lowest(word):
@@ -95,16 +95,19 @@ def call_lowest(word):
 def test_compiled_operations_mean_the_same_as_python(seed):
     data = np.random.default_rng(seed).integers(0, 3 if seed % 2 else 256, 300).astype(np.uint8)
     compiled_unlike = compiled(call_unlike, f"uint64({BYTES}, int64, int64)")
-    compiled_weigh = compiled(call_weigh, f"int64({BYTES}, int64)")
+    compiled_weigh = compiled(call_weigh, f"int64({BYTES}, int64, int64)")
     for at in range(0, 300 - WORD, 7):
         other = (at * 5 + seed) % (300 - WORD)
         assert compiled_unlike(data, at, other) == unlike(data, at, other)
-        assert compiled_weigh(data, at) == weigh(data, at)
+        n_words = 1 + at // 7 % ((data.size - at) // WORD)
+        assert compiled_weigh(data, at, n_words) == weigh(data, at, n_words)
 
 
-def test_weights_reach_their_largest_sum():
-    data = np.full(WORD, 255, np.uint8)
-    assert compiled(call_weigh, f"int64({BYTES}, int64)")(data, 0) == (255 * 64) << 32 | 255 * 2016
+@pytest.mark.parametrize("n_words", [0, 1, 15, 16])
+def test_weights_reach_their_largest_sum(n_words):
+    data, size = np.full(16 * WORD, 255, np.uint8), n_words * WORD
+    expected = (255 * size) << 32 | 255 * (size * (size - 1) // 2)
+    assert compiled(call_weigh, f"int64({BYTES}, int64, int64)")(data, 0, n_words) == expected
 
 
 def test_lowest_bit_of_every_place():

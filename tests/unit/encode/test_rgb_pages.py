@@ -1,6 +1,8 @@
 """RGB in memory that is used again is that of the page, whatever was in it before."""
 
 import threading
+from contextlib import nullcontext
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -8,18 +10,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from render.encode.rgb_pages import RgbPages
-from render.pixels import OnGround, PageGround, PagePixels
+from render.errors import InputError
+from render.pixels import OnGround, PageGround, PagePixels, touched_span
 
-HEIGHT, WIDTH = 43, 101
+HEIGHT, WIDTH = 43, 301
+SPAN = touched_span(WIDTH)
 PALETTES = [np.random.default_rng(seed).integers(0, 256, (40, 3)).astype(np.uint8) for seed in range(2)]
 GROUNDS = [PageGround(np.random.default_rng(seed).integers(0, 3, (HEIGHT, WIDTH)).astype(np.uint8)) for seed in (2, 3)]
 
 
 def page(ground, palette, seed, share=0.2):
     rng = np.random.default_rng(seed)
-    touched = (rng.random(HEIGHT) < share).astype(np.uint8)
+    spans = rng.random((HEIGHT, -(-WIDTH // SPAN))) < share
+    touched = (spans << np.arange(spans.shape[1])).sum(axis=1).astype(np.uint64)
+    differs = spans.repeat(SPAN, axis=1)[:, :WIDTH]
     index = ground.index.copy()
-    index[touched == 1] = rng.integers(0, 40, (int(touched.sum()), WIDTH))
+    index[differs] = rng.integers(0, 40, int(differs.sum())) * (rng.random(int(differs.sum())) < 0.5)
     return PagePixels(index, palette, 300, is_checked=True, on_ground=OnGround(index, ground, touched))
 
 
@@ -33,22 +39,41 @@ pages_in_turn = st.lists(
 
 
 @settings(max_examples=200, deadline=None)
-@given(pages_in_turn, st.sets(st.integers(0, 7)))
-def test_pages_in_turn_are_each_as_if_drawn_anew(pages, plain):
+@given(pages_in_turn, st.sets(st.integers(0, 7)), st.booleans())
+def test_pages_in_turn_are_each_as_if_drawn_anew(pages, plain, is_compiled):
     pages_of_thread = RgbPages()
     for place, pixels in enumerate(pages):
         of_nothing = PagePixels(pixels.index, pixels.palette, 300)
-        found = pages_of_thread.rgb(of_nothing if place in plain else pixels)
+        with nullcontext() if is_compiled else patch("render.encode.rgb_pages._mender", lambda: None):
+            found = pages_of_thread.rgb(of_nothing if place in plain else pixels)
         assert np.array_equal(found, pixels.palette[pixels.index])
 
 
-def test_rows_that_equal_the_last_page_s_are_not_written():
+def test_what_equals_the_last_page_is_not_written():
     ground, pages_of_thread = GROUNDS[0], RgbPages()
-    untouched = np.zeros(HEIGHT, np.uint8)
-    first = PagePixels(ground.index, PALETTES[0], 300, on_ground=OnGround(ground.index, ground, untouched))
+    touched = np.zeros(HEIGHT, np.uint64)
+    touched[20] = 2
+    first = PagePixels(
+        ground.index, PALETTES[0], 300, is_checked=True, on_ground=OnGround(ground.index, ground, touched)
+    )
     pages_of_thread.rgb(first)
-    pages_of_thread._rgb[20] = 77
-    assert (pages_of_thread.rgb(first)[20] == 77).all()
+    pages_of_thread._rgb[20:22] = 77
+    found, expected = pages_of_thread.rgb(first), PALETTES[0][ground.index]
+    # A span, rounded outwards to whole words.
+    assert (found[20, : SPAN - 8] == 77).all()
+    assert np.array_equal(found[20, SPAN : 2 * SPAN], expected[20, SPAN : 2 * SPAN])
+    assert (found[20, 2 * SPAN + 8 :] == 77).all()
+    assert (found[21] == 77).all()
+
+
+def test_strays_are_refused_also_where_only_a_part_is_written():
+    index, ground = GROUNDS[0].index.copy(), GROUNDS[0]
+    pages_of_thread = RgbPages()
+    touched = np.full(HEIGHT, 1, np.uint64)
+    pages_of_thread.rgb(PagePixels(ground.index, PALETTES[0], 300, on_ground=OnGround(ground.index, ground, touched)))
+    index[3, 5] = 200
+    with pytest.raises(InputError):
+        pages_of_thread.rgb(PagePixels(index, PALETTES[0], 300, on_ground=OnGround(index, ground, touched)))
 
 
 def test_nothing_is_taken_as_known_of_a_copy_or_another_size():

@@ -2,7 +2,7 @@ import numpy as np
 import raster_samples
 
 from render.raster.atlas import Atlas
-from render.raster.kernels.compose_page import CELL_ALIGN
+from render.raster.keys import CELL_ALIGN
 from render.raster.placement import place
 
 LINEAR = np.arange(256, dtype=np.uint8)

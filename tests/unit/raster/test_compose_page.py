@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from render.errors import BackendUnavailable
+from render.pixels import touched_span
 from render.raster.cpu import ComposePage, load_compositor
-from render.raster.kernels.compose_page import CELL_ALIGN, compose_page_numpy, compose_rows_scalar
+from render.raster.kernels.compose_page import compose_page_numpy, compose_rows_scalar
+from render.raster.keys import CELL_ALIGN
 
 COMPILED, COMPILED_NAME = load_compositor()
 
@@ -47,25 +49,55 @@ def test_scalar_source_means_the_same_as_python():
     assert np.array_equal(run(ComposePage(compose_rows_scalar), case), run(compose_page_numpy, case))
 
 
+def spans_where(differs):
+    """Return uint64[H], a bit for each span of a row in which anything differs."""
+    span = touched_span(differs.shape[1])
+    words = np.zeros(len(differs), np.uint64)
+    for k in range(-(-differs.shape[1] // span)):
+        words |= np.where(differs[:, k * span : (k + 1) * span].any(axis=1), np.uint64(1 << k), np.uint64(0))
+    return words
+
+
+@pytest.mark.parametrize("width", [1, 40, 63, 64, 65, 70, 200, 4_096, 4_097, 9_000])
 @pytest.mark.parametrize("backend", ["numba", "numpy"])
-def test_only_stale_rows_are_brought_back_and_those_touched_become_stale(backend):
+def test_only_what_is_stale_is_brought_back_and_what_is_touched_becomes_stale(backend, width):
     compose, name = load_compositor(backend)
     assert name == backend
-    first = random_case(3)
-    ground = first[0]
-    page, stale = np.full(ground.shape, 77, np.uint8), np.ones(len(ground), np.uint8)
-    for seed in range(3, 30):
-        case = (ground, *random_case(seed, stamps=seed % 5, rects=seed % 3)[1:])
+    ground = random_case(3, width=width)[0]
+    page, stale = np.full(ground.shape, 77, np.uint8), np.full(len(ground), 2**64 - 1, np.uint64)
+    for seed in range(3, 20):
+        case = (ground, *random_case(seed, width=width, stamps=seed % 5, rects=seed % 3)[1:])
         compose(page, *case, stale=stale)
         assert np.array_equal(page, run(compose_page_numpy, case))
-        changed = (page != ground).any(axis=1)
-        assert not (changed & (stale == 0)).any()
-    compose(page, *(ground, *random_case(0, stamps=0, rects=0)[1:]), stale=stale)
+        assert not (spans_where(page != ground) & ~stale).any()
+    nothing = (ground, *random_case(0, stamps=0, rects=0)[1:])
+    compose(page, *nothing, stale=stale)
     assert np.array_equal(page, ground)
     assert not stale.any()
     page[7] = 99
-    compose(page, *(ground, *random_case(0, stamps=0, rects=0)[1:]), stale=stale)
+    compose(page, *nothing, stale=stale)
     assert (page[7] == 99).all()
+
+
+def test_both_backends_say_the_same_of_what_they_touched():
+    any_touched = 0
+    for seed in range(20):
+        found = []
+        for backend in ("numba", "numpy"):
+            case = random_case(seed, width=300, stamps=4, rects=3)
+            found.append(np.zeros(len(case[0]), np.uint64))
+            load_compositor(backend)[0](case[0].copy(), *case, stale=found[-1])
+        assert np.array_equal(*found)
+        any_touched += bool(found[0].any())
+    assert any_touched > 10
+
+
+def test_what_lies_between_two_stamps_is_not_touched():
+    compose, ground = load_compositor("numba")[0], np.zeros((3, 1_000), np.uint8)
+    stale, page = np.zeros(3, np.uint64), ground.copy()
+    boxes = np.array([[0, 0, 64, 1], [130, 1, 131, 3], [936, 1, 1_200, 2]], np.int32)
+    compose(page, ground, *random_case(0, stamps=0)[1:7], boxes, np.full(3, 9, np.uint8), stale=stale)
+    assert stale.tolist() == [1, 4 | 1 << 14 | 1 << 15, 4]
 
 
 @pytest.mark.parametrize("compose", [COMPILED, compose_page_numpy], ids=["compiled", "numpy"])
