@@ -18,7 +18,7 @@ from render.pdf.attachment import AttachedFile, add_attachments
 from render.pdf.background import Background, resource_dictionary
 from render.pdf.body import Body, BodyForm, Filled, slot
 from render.pdf.content import PaintState
-from render.pdf.deflate import deflate_fast
+from render.pdf.deflate import deflate_text
 from render.pdf.field import add_signature_field, field_entries
 from render.pdf.font import FontBlock
 from render.pdf.picture import PictureBlock
@@ -153,7 +153,7 @@ class Assembler:
                 self._forms.popitem(last=False)
         else:
             self._forms.move_to_end(shape)
-        objects = form.body.fill(len(background.data), parts.texts(), parts.contents(), deflate_fast)
+        objects = form.body.fill(len(background.data), parts.texts(), parts.contents(), deflate_text)
         signature_at = 0
         if shape.is_signed:
             signature_at = objects.offsets[form.signature_place] + form.signature_head

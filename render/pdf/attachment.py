@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from render.errors import Fault, InputError
 from render.pdf.body import Body
-from render.pdf.deflate import deflate_fast
+from render.pdf.deflate import deflate_text
 from render.pdf.info import Attachment
 from render.pdf.syntax import date, name, stream, text_string
 
@@ -54,7 +54,7 @@ def _attached(attachment: Attachment) -> AttachedFile:
         stream(
             f"/Type/EmbeddedFile/Subtype{name(attachment.media_type)}/Params<</Size {len(data)}"
             f"/CheckSum<{checksum}>/ModDate{date(attachment.modified)}>>/Filter/FlateDecode",
-            deflate_fast(data),
+            deflate_text(data),
         ),
     )
 

@@ -7,15 +7,22 @@ import numpy as np
 from render.display.list import DisplayList, Verb
 from render.errors import OutputInvalid
 from render.pdf.kernels.operators import RECTANGLE_BYTES, put_rectangles
+from render.pdf.kernels.stencil import STENCIL_BYTES, put_stencil
 
+_LEAST_FOR_STENCIL = 32
 _OPERATOR = {Verb.MOVE: "m", Verb.LINE: "l", Verb.CUBIC: "c", Verb.CLOSE: "h"}
 _POINTS = {Verb.MOVE: 1, Verb.LINE: 1, Verb.CUBIC: 3, Verb.CLOSE: 0}
 
 
 def rect_set(display: DisplayList, ref: int, page_height_um: int) -> bytes:
-    """Return the operators that fill one set of rectangles."""
+    """Return the operators that fill one set of rectangles: many on a grid as a stencil mask, others one by one."""
     begin, end = display.rectset_off[ref : ref + 2].tolist()
     rects = display.rect_um[begin:end]
+    if len(rects) >= _LEAST_FOR_STENCIL:
+        out = np.empty(STENCIL_BYTES, np.uint8)
+        n_bytes = put_stencil(rects, page_height_um, out)
+        if n_bytes:
+            return out[:n_bytes].tobytes()
     out = np.empty(RECTANGLE_BYTES * (len(rects) + 1), np.uint8)
     return out[: put_rectangles(rects, page_height_um, out)].tobytes()
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from render.display.list import NO_BASE, DisplayList, Kind
 from render.pdf.body import Body, ObjectStream, pack_objects
-from render.pdf.deflate import deflate_fast
+from render.pdf.deflate import deflate_once
 from render.pdf.syntax import text_string
 
 PARAGRAPH, FIGURE = "P", "Figure"
@@ -128,7 +128,7 @@ def _tree(root: int, pages: tuple[int, ...], marks: tuple[tuple[str, ...], ...])
         f"<</S/Document/P {root} 0 R/K[{' '.join(map(_references, elements))}]>>",
         *texts,
     ]
-    return pack_objects(list(enumerate(objects, root)), deflate_fast)
+    return pack_objects(list(enumerate(objects, root)), deflate_once)
 
 
 def _element_name(tag: str) -> str:

@@ -21,7 +21,7 @@ from render.pdf.assembly import Assembler, PageShape, Parts, Shape, form_name
 from render.pdf.background import ID_BYTES, Background, compile_background
 from render.pdf.body import end_of_file
 from render.pdf.content import SCALE, Content, Painter
-from render.pdf.deflate import deflate_fast
+from render.pdf.deflate import deflate_text
 from render.pdf.description import Description, describe
 from render.pdf.field import SignatureRoom, signature_room
 from render.pdf.font import FontCache, glyphs_of, stated_widths
@@ -195,7 +195,7 @@ class _Draft:
         assembled = assembler.assemble(background, shape, parts)
         objects = assembled.objects
         trailer = assembled.trailer + self._identifiers(background, objects.chunks[assembled.own_chunks :], info)
-        end = end_of_file(background.table + objects.table, objects.offsets[-1], trailer, deflate_fast)
+        end = end_of_file(background.table + objects.table, objects.offsets[-1], trailer, deflate_text)
         data = b"".join((background.data, *objects.chunks, end))
         return room.place_in(data, assembled.signature_at) if room else PdfFile(data, None)
 
@@ -215,7 +215,7 @@ class _Draft:
                 shown = b"q 1 0 0 1 0 %d cm %b Do Q\n" % (height - form.height_um, name)
             operators.extend((begin_element(PARAGRAPH, 0), shown, END_ELEMENT) if content.marks[place] else (shown,))
         operators.append(content.pages[place])
-        return stream("/Filter/FlateDecode", deflate_fast(b"".join(operators)))
+        return stream("/Filter/FlateDecode", deflate_text(b"".join(operators)))
 
     def _identifiers(self, background: Background, chunks: Sequence[bytes], info: PdfInfo) -> str:
         """Return the trailer's /ID, made from all that the file holds (ISO 32000-1, 14.4)."""

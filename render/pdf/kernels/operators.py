@@ -32,7 +32,7 @@ GLYPH_BYTES = 32
 """At most so many bytes a run, and a glyph of it."""
 
 _SPACE, _MINUS, _POINT, _ZERO, _NINE, _HEX_LETTERS = 32, 45, 46, 48, 57, 87
-_NEWLINE, _SLASH, _LESS, _GREATER = 10, 47, 60, 62
+_NEWLINE, _RETURN, _OPEN, _CLOSE, _SLASH, _BACKSLASH, _LETTER_R = 10, 13, 40, 41, 47, 92, 114
 _PER_MILLE = 1000
 _SPACING_PARTS = 100
 # Display lists round each position to a micrometre, so the two ends of a run may be off by this without meaning.
@@ -44,7 +44,8 @@ _SMALLEST_GRID_UM = 8
 
 
 @jitable
-def _put_integer(out: U1, at: int, value: Integer) -> int:
+def put_integer(out: U1, at: int, value: Integer) -> int:
+    """Write a whole number."""
     if value < 0:
         out[at] = _MINUS
         at += 1
@@ -67,7 +68,7 @@ def _put_parts(out: U1, at: int, value: Integer, parts: int) -> int:
         out[at] = _MINUS
         at += 1
         value = -value
-    at = _put_integer(out, at, value // parts)
+    at = put_integer(out, at, value // parts)
     rest = value % parts
     if rest:
         out[at] = _POINT
@@ -81,19 +82,30 @@ def _put_parts(out: U1, at: int, value: Integer, parts: int) -> int:
 
 
 @jitable
-def _put_word(out: U1, at: int, word: bytes) -> int:
+def put_word(out: U1, at: int, word: bytes) -> int:
+    """Write these bytes."""
     for place in range(len(word)):
         out[at + place] = word[place]
     return at + len(word)
 
 
 @jitable
-def _put_code(out: U1, at: int, code: int) -> int:
-    for shift in (12, 8, 4, 0):
-        digit = (code >> shift) & 15
-        out[at] = _ZERO + digit if digit < 10 else _HEX_LETTERS + digit
+def hex_digit(value: Integer) -> int:
+    """Return the digit of the lowest four bits."""
+    digit = int(value) & 15
+    return _ZERO + digit if digit < 10 else _HEX_LETTERS + digit
+
+
+@jitable
+def _put_byte(out: U1, at: int, byte: int) -> int:
+    """Write a byte of a literal string (ISO 32000-1, 7.3.4.2)."""
+    if byte in (_OPEN, _CLOSE, _BACKSLASH, _RETURN):
+        out[at] = _BACKSLASH
         at += 1
-    return at
+        # A bare carriage return would be read as a line feed.
+        byte = _LETTER_R if byte == _RETURN else byte
+    out[at] = byte
+    return at + 1
 
 
 @jitable
@@ -130,15 +142,15 @@ def put_rectangles_scalar(rects: I4, page_height_um: int, out: U1) -> int:
     at = 0
     is_grid = count > 1 and grid >= _SMALLEST_GRID_UM
     if is_grid:
-        at = _put_word(out, at, b"q ")
-        at = _put_integer(out, at, grid)
-        at = _put_word(out, at, b" 0 0 ")
-        at = _put_integer(out, at, grid)
+        at = put_word(out, at, b"q ")
+        at = put_integer(out, at, grid)
+        at = put_word(out, at, b" 0 0 ")
+        at = put_integer(out, at, grid)
         out[at] = _SPACE
-        at = _put_integer(out, at + 1, origin_x)
+        at = put_integer(out, at + 1, origin_x)
         out[at] = _SPACE
-        at = _put_integer(out, at + 1, page_height_um - origin_y)
-        at = _put_word(out, at, b" cm ")
+        at = put_integer(out, at + 1, page_height_um - origin_y)
+        at = put_word(out, at, b" cm ")
     else:
         grid, origin_x, origin_y = 1, 0, page_height_um
     index = 0
@@ -149,15 +161,15 @@ def put_rectangles_scalar(rects: I4, page_height_um: int, out: U1) -> int:
         while index < count and rects[index, 0] == right and rects[index, 1] == top and rects[index, 3] == bottom:
             right = int(rects[index, 2])
             index += 1
-        at = _put_integer(out, at, (left - origin_x) // grid)
+        at = put_integer(out, at, (left - origin_x) // grid)
         out[at] = _SPACE
-        at = _put_integer(out, at + 1, (origin_y - bottom) // grid)
+        at = put_integer(out, at + 1, (origin_y - bottom) // grid)
         out[at] = _SPACE
-        at = _put_integer(out, at + 1, (right - left) // grid)
+        at = put_integer(out, at + 1, (right - left) // grid)
         out[at] = _SPACE
-        at = _put_integer(out, at + 1, (bottom - top) // grid)
-        at = _put_word(out, at, b" re ")
-    return _put_word(out, at, b"f Q" if is_grid else b"f")
+        at = put_integer(out, at + 1, (bottom - top) // grid)
+        at = put_word(out, at, b" re ")
+    return put_word(out, at, b"f Q" if is_grid else b"f")
 
 
 @jitable
@@ -251,50 +263,51 @@ def put_texts_scalar(
         is_new_page = page[place] != last_page
         last_page = int(page[place])
         if mark_begins[place] >= 0:
-            at = _put_word(out, at, b"/P<</MCID ")
-            at = _put_integer(out, at, mark_begins[place])
-            at = _put_word(out, at, b">>BDC\n")
-        at = _put_word(out, at, b"BT")
+            at = put_word(out, at, b"/P<</MCID ")
+            at = put_integer(out, at, mark_begins[place])
+            at = put_word(out, at, b">>BDC\n")
+        at = put_word(out, at, b"BT")
         if is_new_page or face != last_face or size != last_size:
             last_face, last_size = face, size
             out[at] = _SLASH
             out[at + 1] = prefix
-            at = _put_integer(out, at + 2, face)
+            at = put_integer(out, at + 2, face)
             out[at] = _SPACE
-            at = _put_integer(out, at + 1, size)
-            at = _put_word(out, at, b" Tf")
+            at = put_integer(out, at + 1, size)
+            at = put_word(out, at, b" Tf")
         if is_new_page or xscale != last_scale:
             last_scale = xscale
             out[at] = _SPACE
             at = _put_parts(out, at + 1, xscale, _PER_MILLE // 100)
-            at = _put_word(out, at, b" Tz")
+            at = put_word(out, at, b" Tz")
         if is_new_page or spacing != last_spacing:
             last_spacing = spacing
             out[at] = _SPACE
             at = _put_parts(out, at + 1, spacing, _SPACING_PARTS)
-            at = _put_word(out, at, b" Tc")
+            at = put_word(out, at, b" Tc")
         out[at] = _SPACE
-        at = _put_integer(out, at + 1, int(run_origin_um[run, 0]))
+        at = put_integer(out, at + 1, int(run_origin_um[run, 0]))
         out[at] = _SPACE
-        at = _put_integer(out, at + 1, page_height_um[last_page] - run_origin_um[run, 1])
-        at = _put_word(out, at, b" Td")
+        at = put_integer(out, at + 1, page_height_um[last_page] - run_origin_um[run, 1])
+        at = put_word(out, at, b" Td")
         is_adjusted = False
         for glyph in range(last - first):
             is_adjusted |= adjust[glyph] != 0
-        at = _put_word(out, at, b"[<" if is_adjusted else b"<")
+        at = put_word(out, at, b"[(" if is_adjusted else b"(")
         for glyph in range(last - first):
             if adjust[glyph]:
-                out[at] = _GREATER
-                at = _put_integer(out, at + 1, adjust[glyph])
-                out[at] = _LESS
+                out[at] = _CLOSE
+                at = put_integer(out, at + 1, adjust[glyph])
+                out[at] = _OPEN
                 at += 1
-            at = _put_code(out, at, codes[code])
+            at = _put_byte(out, at, int(codes[code]) >> 8)
+            at = _put_byte(out, at, int(codes[code]) & 255)
             code += 1
-        at = _put_word(out, at, b">]TJ ET" if is_adjusted else b">Tj ET")
+        at = put_word(out, at, b")]TJ ET" if is_adjusted else b")Tj ET")
         out[at] = _NEWLINE
         at += 1
         if mark_ends[place]:
-            at = _put_word(out, at, b"EMC\n")
+            at = put_word(out, at, b"EMC\n")
     ends[runs.size] = at
     return at
 

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from render.pdf.kernels import codes, operators
+from render.pdf.kernels import codes, operators, stencil
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -20,6 +20,37 @@ def test_rectangles_compiled_and_not(seed):
         written.append(out[: function(rects, 140_000, out)].tobytes())
     assert written[0] == written[1]
     assert written[0].startswith(b"q ") == (step >= 8)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_stencils_compiled_and_not(seed):
+    rng = np.random.default_rng(seed)
+    step, extent = int(rng.choice([1, 7, 606])), int(rng.choice([16, 33, 64]))
+    corner = rng.integers(-3, extent - 7, (extent * extent // 3, 2))
+    rects = np.concatenate([corner, corner + rng.integers(1, 5, corner.shape)], axis=1) * step
+    # One that lies on no grid, beside those that do.
+    rects[-1, 2] += (seed % 3 == 0) * (step > 1)
+    written = []
+    for function in (stencil.put_stencil, stencil.put_stencil_scalar):
+        out = np.zeros(stencil.STENCIL_BYTES, np.uint8)
+        written.append(out[: function(rects.astype(np.int32), 140_000, out)].tobytes())
+    assert written[0] == written[1]
+    assert bool(written[0]) == (seed % 3 != 0 or step == 1)
+
+
+@pytest.mark.parametrize(
+    "rects",
+    [
+        [[0, 0, 0, 5]] * 40,
+        [[5, 5, 3, 9]] * 40,
+        [[-(2**31), -(2**31), 2**31 - 1, 2**31 - 1], [0, 0, 1, 1]],
+        [[0, 0, 2, 2], [3, 0, 5, 2]],
+    ],
+)
+def test_rectangles_on_no_grid_make_no_stencil(rects):
+    out = np.zeros(stencil.STENCIL_BYTES, np.uint8)
+    for function in (stencil.put_stencil, stencil.put_stencil_scalar):
+        assert function(np.array(rects, np.int32), 140_000, out) == 0
 
 
 def test_no_rectangle_takes_more_room_than_its_bound():

@@ -1,6 +1,7 @@
 """Rectangles, lines, paths and colours as operators, and as pixels."""
 
 import io
+import re
 
 import numpy as np
 import pikepdf
@@ -64,10 +65,53 @@ def test_rectangles_are_written_as_they_are(book):
     assert np.array_equal(_filled(shown, 40_000), rects)
 
 
-def test_rectangles_on_a_grid_are_written_in_its_steps(book):
+def _dark(shown):
+    """Return bool[rows, columns], what a stencil mask paints, and its left, bottom, width and height in µm, y up."""
+    found = re.fullmatch(
+        rb"q (\d+) 0 0 (\d+) (-?\d+) (-?\d+) cm BI/W (\d+)/H (\d+)/IM true/BPC 1/F/AHx ID ([0-9a-f]+)>\nEI Q", shown
+    )
+    width, height, left, bottom, columns, rows = map(int, found.groups()[:-1])
+    data = np.frombuffer(bytes.fromhex(found[7].decode()), np.uint8).reshape(rows, -1)
+    assert data.shape[1] == -(-columns // 8)
+    return ~np.unpackbits(data, axis=1)[:, :columns].astype(bool), (left, bottom, width, height)
+
+
+@pytest.mark.parametrize("extent", [8, 33, 64])
+def test_many_rectangles_on_a_grid_become_a_stencil(book, extent):
+    rng = np.random.default_rng(extent)
+    corner = rng.integers(0, extent - 3, (extent * extent // 2, 2))
+    steps = np.concatenate([corner, corner + rng.integers(1, 4, corner.shape)], axis=1)
+    steps[:2] = [[0, 0, 1, 1], [extent - 1, extent - 1, extent, extent]]
+    expected = np.zeros((extent, extent), bool)
+    for left, top, right, bottom in steps.tolist():
+        expected[top:bottom, left:right] = True
+    dark, box = _dark(_rect_set(book, steps * 607 + [-501, 6_001, -501, 6_001]))
+    assert np.array_equal(dark, expected)
+    assert box == (-501, 40_000 - 6_001 - 607 * extent, 607 * extent, 607 * extent)
+
+
+def test_a_stencil_paints_its_fields_and_nothing_else(book):
+    rng = np.random.default_rng(3)
+    fields = rng.random((20, 33)) < 0.5
+    fields[0, 0] = fields[-1, -1] = True
+    rects = [(x * 500, y * 500 + 3_000, x * 500 + 500, y * 500 + 3_500) for y, x in np.argwhere(fields).tolist()]
+    builder = _builder(book)
+    builder.rects(rects, paint=builder.paint(0, 0, 0), tag="q")
+    pixels = _pixels(book, builder)
+    assert np.array_equal(pixels[32:132:5, 2:165:5, 0] < 128, fields)
+    outside = np.ones(pixels.shape[:2], bool)
+    outside[29:131, :166] = False
+    assert pixels[outside].min() == 255
+
+
+@pytest.mark.parametrize(("extent", "count"), [(65, 1_500), (30, 20), (60, 150)])
+def test_rectangles_on_a_grid_are_written_in_its_steps(book, extent, count):
+    """Where the grid is too large for a stencil, or has many fields for few rectangles."""
     rng = np.random.default_rng(8)
-    corner = rng.integers(0, 30, (200, 2))
-    steps = np.concatenate([corner, corner + rng.integers(1, 4, (200, 2))], axis=1)
+    corner = rng.integers(0, extent - 3, (count, 2))
+    corner[:2] = [[0, 0], [extent - 4, extent - 4]]
+    steps = np.concatenate([corner, corner + rng.integers(1, 4, (count, 2))], axis=1)
+    steps[1, 2:] = extent
     rects = steps * 606 + [6_501, 6_001, 6_501, 6_001]
     shown = _rect_set(book, rects)
     assert shown.startswith(b"q 606 0 0 606 ")
