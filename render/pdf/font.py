@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -22,14 +22,13 @@ from render.fonts.subset import pressed_subset, subset
 from render.pdf.body import Body
 from render.pdf.deflate import deflate_fast, deflate_once
 from render.pdf.kernels.operators import UNITS
+from render.pdf.kernels.unicode_map import CHARACTER_SHIFT
 from render.pdf.kernels.width_ranges import BYTES_A_CODE, width_ranges
 from render.pdf.syntax import name, stream
+from render.pdf.unicode_map import pressed_map, to_unicode_map
 
 _KEPT_FACES = 64
 _KEPT_BLOCKS = 8
-_BMP_END = 0x10000
-_CODES_A_RANGE = 256
-_RANGES_A_SECTION = 100
 _SYMBOLIC = 4
 _STEM_V = 80
 _OS2_CAP_HEIGHT = 88
@@ -38,23 +37,6 @@ _CAPITALS = bytes(ord("A") + byte % 26 for byte in range(256))
 
 _FILTER = "/Filter/FlateDecode"
 _CFF_ENTRIES = f"{_FILTER}/Subtype/CIDFontType0C"
-# Of a pair, above the glyph.
-CHARACTER_SHIFT = 16
-
-_CMAP_HEAD = """/CIDInit/ProcSet findresource begin
-12 dict begin
-begincmap
-/CIDSystemInfo<</Registry(Adobe)/Ordering(UCS)/Supplement 0>>def
-/CMapName/Adobe-Identity-UCS def
-/CMapType 2 def
-1 begincodespacerange
-<0000><FFFF>
-endcodespacerange
-"""
-_CMAP_TAIL = """endcmap
-CMapName currentdict/CMap defineresource pop
-end
-end"""
 
 
 class FontBlock(NamedTuple):
@@ -108,7 +90,7 @@ def make_font_fast(face: Face, pairs: NDArray[np.int64]) -> FontBlock:
     """Return what :func:`make_font` does, compressed for one document: in a tenth of the time, some 4 % longer."""
     pressed = pressed_subset(face, pairs)
     file = _font_file(face, pairs, deflate_fast) if pressed is None else stream(_CFF_ENTRIES, pressed)
-    return _block(face, pairs, file, deflate_fast(_map_bytes(pairs)))
+    return _block(face, pairs, file, pressed_map(pairs) or deflate_fast(_map_bytes(pairs)))
 
 
 def _block(face: Face, pairs: NDArray[np.int64], file: bytes, to_unicode: bytes) -> FontBlock:
@@ -160,34 +142,6 @@ def glyphs_of(pairs: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def _map_bytes(pairs: NDArray[np.int64]) -> bytes:
     return to_unicode_map(pairs >> CHARACTER_SHIFT).encode("ascii")
-
-
-def to_unicode_map(chars: NDArray[np.int64]) -> str:
-    """Return a ToUnicode CMap that reads code i + 1 as ``chars[i]``, which ascend (ISO 32000-1, 9.10.3)."""
-    # Most maps are one range of characters with four digits.
-    if 0 < len(chars) < _CODES_A_RANGE and chars[-1] < _BMP_END:
-        texts = chars.astype(">u2").tobytes().hex(">", 2).replace(">", "><")
-        return f"{_CMAP_HEAD}1 beginbfrange\n<0001><{len(chars):04X}>[<{texts}>]\nendbfrange\n{_CMAP_TAIL}"
-    return _map_of_ranges(_utf16(chars))
-
-
-def _map_of_ranges(texts: Sequence[str]) -> str:
-    ranges = []
-    # A range must not cross a change of the code's first byte.
-    for start in range(0, len(texts) + 1, _CODES_A_RANGE):
-        first, last = max(start, 1), min(start + _CODES_A_RANGE - 1, len(texts))
-        if first <= last:
-            ranges.append(f"<{first:04X}><{last:04X}>[<{'><'.join(texts[first - 1 : last])}>]\n")
-    sections = []
-    for start in range(0, len(ranges), _RANGES_A_SECTION):
-        section = ranges[start : start + _RANGES_A_SECTION]
-        sections.append(f"{len(section)} beginbfrange\n{''.join(section)}endbfrange\n")
-    return "".join((_CMAP_HEAD, *sections, _CMAP_TAIL))
-
-
-def _utf16(chars: NDArray[np.int64]) -> list[str]:
-    """Return each character as UTF-16BE in hexadecimal."""
-    return [chr(char).encode("utf-16-be").hex() for char in chars.tolist()]
 
 
 def stated_widths(advance: NDArray[np.int32]) -> NDArray[np.int32]:

@@ -7,7 +7,7 @@ import numpy as np
 import pikepdf
 import pypdfium2
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from pdf_samples import info
 from reportlab.pdfbase.ttfonts import TTFontFile
@@ -16,9 +16,11 @@ from render.display.builder import DisplayListBuilder
 from render.display.resources import Resources
 from render.fonts.characters import common_characters
 from render.fonts.subset import subset
-from render.pdf import font as font_module
-from render.pdf.font import FontCache, make_font, make_font_fast, pair_keys, to_unicode_map
+from render.pdf import unicode_map
+from render.pdf.font import FontCache, make_font, make_font_fast, pair_keys
+from render.pdf.kernels import unicode_map as kernel
 from render.pdf.kernels import width_ranges
+from render.pdf.unicode_map import pressed_map, to_unicode_map
 from render.pdf.writer import PdfWriter
 
 
@@ -94,8 +96,8 @@ def test_widths_in_the_file_are_those_of_the_font(book):
 
 def test_to_unicode_ranges_keep_to_one_first_byte_and_sections_to_a_hundred(book):
     text = to_unicode_map(np.arange(0x4E00, 0x4E00 + 600))
-    assert "<0001><00FF>[<4e00>" in text
-    assert "<0100><01FF>[<4eff>" in text
+    assert "<0001><00ff>[<4e00>" in text
+    assert "<0100><01ff>[<4eff>" in text
     assert "<0200><0258>[<4fff>" in text
     assert "3 beginbfrange" in text
     many = to_unicode_map(np.arange(0x20, 0x20 + 30_000))
@@ -106,9 +108,37 @@ def test_to_unicode_ranges_keep_to_one_first_byte_and_sections_to_a_hundred(book
 def test_a_map_of_one_range_is_written_as_any_other():
     for count in (1, 7, 255):
         chars = np.arange(0x4E00, 0x4E00 + count)
-        assert to_unicode_map(chars) == font_module._map_of_ranges(font_module._utf16(chars))
+        assert to_unicode_map(chars) == unicode_map._map_of_ranges(unicode_map._utf16(chars))
     assert "<0001><0002>[<4e00><d840dc0b>]" in to_unicode_map(np.array([0x4E00, 0x2000B]))
     assert "beginbfrange" not in to_unicode_map(np.zeros(0, np.int64))
+
+
+_one_range = st.lists(st.integers(0, 0xFFFF), min_size=1, max_size=255)
+
+
+@given(_one_range, st.booleans())
+def test_a_map_made_as_a_stream_inflates_to_the_map(chars, are_close):
+    chars = np.sort(np.array(chars, np.int64) % (0x200 if are_close else 0x10000))
+    chars = chars[(chars < 0xD800) | (chars > 0xDFFF)]
+    assume(len(chars))
+    pairs = chars << 16 | np.arange(len(chars))
+    made = [pressed_map(pairs)]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(unicode_map, "press_map", kernel.press_map_scalar)
+        made.append(pressed_map(pairs))
+    assert made[0] == made[1]
+    assert zlib.decompress(made[0]) == to_unicode_map(chars).encode()
+
+
+def test_a_map_made_as_a_stream_is_short():
+    chars = np.array(sorted(common_characters()[::50]), np.int64)
+    assert len(pressed_map(chars << 16)) < 1.1 * len(zlib.compress(to_unicode_map(chars).encode(), 9))
+
+
+def test_maps_of_several_ranges_are_not_made_as_streams():
+    assert pressed_map(np.arange(256) << 16) is None
+    assert pressed_map(np.array([0x4E00, 0x2000B]) << 16) is None
+    assert pressed_map(np.zeros(0, np.int64)) is None
 
 
 def test_the_fast_form_of_a_font_differs_in_its_compression_alone(book):
