@@ -31,7 +31,10 @@ _TOTALS, _SUPERVISION, _LINE = tuple(elements.TOTALS), tuple(elements.SUPERVISIO
 _seller_texts, _buyer_texts = attrgetter(*elements.SELLER.values()), attrgetter(*elements.BUYER.values())
 _totals_texts, _supervision_texts = itemgetter(*elements.TOTALS.values()), itemgetter(*elements.SUPERVISION.values())
 
-_N_WITHOUT_LINES = len(_ID + _SELLER + _BUYER + _TOTALS + _REMARK + _SUPERVISION)
+# Behind the last text of a part, so that fixed bytes and texts alternate wherever parts meet.
+_NOTHING = ""
+_N_HEAD = len((*_ID, *_SELLER, *_BUYER, *_TOTALS, _NOTHING))
+_N_LINE = len((*_LINE, _NOTHING))
 
 _START: Final = f'<?xml version="1.0" encoding="UTF-8"?>\n<{elements.ROOT}><Header>'
 _AFTER_DATA: Final = "</EInvoiceData>\n"
@@ -59,49 +62,57 @@ def write_einvoice(invoice: Invoice) -> bytes:
         *_seller_texts(invoice.seller),
         *_buyer_texts(invoice.buyer),
         *_totals_texts(totals),
+        _NOTHING,
         *chain.from_iterable(map(_line, invoice.lines)),
         invoice.remark,
         *_supervision_texts(supervision),
+        _NOTHING,
     )
-    form = _form(invoice.kind, invoice.red is None, bytes(map(bool, texts)))
+    end_of_lines = _N_HEAD + _N_LINE * len(invoice.lines)
+    is_filled = bytes(map(bool, texts))
+    pieces = [*_head_form(invoice.kind, invoice.red is None, is_filled[:_N_HEAD])]
+    for start in range(_N_HEAD, end_of_lines, _N_LINE):
+        pieces += _line_form(is_filled[start : start + _N_LINE])
+    pieces += _foot_form(is_filled[end_of_lines:])
     together = "".join(texts)
     # Few invoices hold markup, and to look through their texts one by one takes longer than all the rest.
     if "&" in together or "<" in together or ">" in together:
         texts = tuple([text.translate(_ESCAPES) for text in texts])
-    pieces = form.copy()
     pieces[1::2] = map(str.encode, texts)
     return b"".join(pieces)
 
 
+# Forms of parts, not of whole invoices: these differ in which texts are filled, and every other one would be new.
 @lru_cache(maxsize=_KEPT_FORMS)
-def _form(kind: InvoiceKind, is_blue: bool, is_filled: bytes) -> list[bytes]:  # noqa: FBT001 a key of the cache
-    """Return what stands before, between and behind the texts of an invoice, which go into every second place.
-
-    Args:
-        kind: of the invoice.
-        is_blue: whether it reverses none.
-        is_filled: of each text, whether it has characters.
-    """
+def _head_form(kind: InvoiceKind, is_blue: bool, is_filled: bytes) -> list[bytes]:  # noqa: FBT001 a key of the cache
     filled = iter(is_filled)
-    n_lines = (len(is_filled) - _N_WITHOUT_LINES) // len(_LINE)
-    form = "".join(
-        [
-            _START,
-            _part("", _ID, filled),
-            _rest_of_header(kind, is_blue),
-            _part("SellerInformation", _SELLER, filled),
-            _part("BuyerInformation", _BUYER, filled),
-            _part("BasicInformation", _TOTALS, filled),
-            *[_part("IssuItemInformation", _LINE, filled) for _ in range(n_lines)],
-            _part("AdditionalInformation", _REMARK, filled),
-            _AFTER_DATA,
-            _part("TaxSupervisionInfo", _SUPERVISION, filled),
-            _END,
-        ]
+    return _pieces(
+        _START,
+        _part("", _ID, filled),
+        _rest_of_header(kind, is_blue),
+        _part("SellerInformation", _SELLER, filled),
+        _part("BuyerInformation", _BUYER, filled),
+        _part("BasicInformation", _TOTALS, filled),
     )
-    fixed = form.encode().split(_TEXT.encode())
-    pieces = [b""] * (2 * len(fixed) - 1)
-    pieces[::2] = fixed
+
+
+@lru_cache(maxsize=_KEPT_FORMS)
+def _line_form(is_filled: bytes) -> list[bytes]:
+    return _pieces(_part("IssuItemInformation", _LINE, iter(is_filled)))
+
+
+@lru_cache(maxsize=_KEPT_FORMS)
+def _foot_form(is_filled: bytes) -> list[bytes]:
+    filled = iter(is_filled)
+    remark = _part("AdditionalInformation", _REMARK, filled)
+    return _pieces(remark, _AFTER_DATA, _part("TaxSupervisionInfo", _SUPERVISION, filled), _END)
+
+
+def _pieces(*parts: str) -> list[bytes]:
+    """Return what stands before each text, and behind the last; each of them is followed by room for a text."""
+    pieces = []
+    for fixed in "".join(parts).encode().split(_TEXT.encode()):
+        pieces += [fixed, b""]
     return pieces
 
 
@@ -116,7 +127,7 @@ def _rest_of_header(kind: InvoiceKind, is_blue: bool) -> str:  # noqa: FBT001 a 
 
 
 def _line(line: Line) -> tuple[str, ...]:
-    """Return a line's texts in the order of ``elements.LINE``."""
+    """Return a line's texts in the order of ``elements.LINE``, and nothing behind them."""
     amount, tax = line.amount, line.tax
     return (
         line.name,
@@ -129,6 +140,7 @@ def _line(line: Line) -> tuple[str, ...]:
         _money(tax),
         _money(amount + tax),
         line.tax_code,
+        _NOTHING,
     )
 
 
