@@ -62,6 +62,10 @@ class Output:
     backend: str
     signer: str = ""
 
+    def with_digest(self, digest: str) -> Output:
+        """Return the file with its digest."""
+        return Output(self.name, self.kind, self.media_type, self.data, digest, self.backend, self.signer)
+
 
 @dataclass(slots=True)
 class RenderResult:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, time, timedelta, timezone
+from datetime import date, datetime, time, timedelta, timezone
+from functools import lru_cache
 
 from render.budget import BatchRoom
 from render.collection import paused_collection
@@ -39,6 +40,7 @@ __all__ = ["CHINA_TIME", "Output", "RenderRequest", "RenderResult", "Renderer"]
 
 CHINA_TIME = timezone(timedelta(hours=8))
 UNDIGESTED = ""
+_KEPT_DAYS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,7 @@ class Renderer:
                 self._export(laid_out, batch)
         _digest([job for job in jobs if job.is_well])
         for job in jobs:
-            job.result.stage_ms = {name: round(ms, 3) for name, ms in job.times.ms.items()}
+            job.result.stage_ms = job.times.rounded()
             if job.result.error is None:
                 job.result.outputs = tuple(job.made)
         return [job.result for job in jobs]
@@ -238,7 +240,7 @@ def _digest(jobs: Sequence[Job]) -> None:
     for job in jobs:
         share = sum(len(output.data) for output in job.made) / total
         job.times.add("digest", clock.ms["digest"] * share)
-        job.made = [replace(output, digest=f"sm3:{next(digests).hex()}") for output in job.made]
+        job.made = [output.with_digest(f"sm3:{next(digests).hex()}") for output in job.made]
 
 
 def _take_pages(work: _Work, pages: Iterator[DrawnPage], n_pages: int) -> None:
@@ -305,7 +307,7 @@ def _pdf_info(invoice: Invoice, template: Template, options: SignatureOptions) -
         subject=template.title,
         keywords=invoice.number,
         # From the invoice, not from the clock: a re-rendered document keeps its bytes.
-        created=datetime.combine(invoice.issued, time(), CHINA_TIME),
+        created=_midnight(invoice.issued),
         claims_pdf_a=options.allows_pdf_a,
         signature_format=options.sub_filter,
     )
@@ -321,5 +323,11 @@ def _xml_attachment(invoice: Invoice) -> Attachment:
         media_type="text/xml",
         relationship="Source" if given else "Data",
         description="EInvoice",
-        modified=datetime.combine(invoice.issued, time(), CHINA_TIME),
+        modified=_midnight(invoice.issued),
     )
+
+
+# Most invoices of a batch were issued on the same day.
+@lru_cache(maxsize=_KEPT_DAYS)
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), CHINA_TIME)

@@ -18,6 +18,11 @@ class StageTimes:
         """Count the time of the body under ``name``, also when it raises."""
         return _Stage(self, name, self.clock)
 
+    def rounded(self) -> dict[str, float]:
+        """Return the milliseconds to a microsecond."""
+        # Several times as quick as round(), which finds the nearest of all decimal fractions.
+        return {name: int(ms * 1000 + 0.5) / 1000 for name, ms in self.ms.items()}
+
     def add(self, name: str, ms: float) -> None:
         """Count time that was measured elsewhere, such as a share of a batch's."""
         self.ms[name] = self.ms.get(name, 0.0) + ms

@@ -22,12 +22,14 @@ class FontBook:
         chains: role name to indices into ``faces``, the preferred one first.
         cmap: uint16[n_faces, CMAP_SIZE], the stacked character maps.
         advance: int32[n_faces, max_glyphs], the stacked advances in 1/ADVANCE_PER_EM em.
+        digests: content hashes of the faces, in order.
     """
 
     faces: tuple[Face, ...]
     chains: Mapping[str, tuple[int, ...]]
     cmap: NDArray[np.uint16] = field(init=False, repr=False)
     advance: NDArray[np.int32] = field(init=False, repr=False)
+    digests: tuple[str, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         advance = np.zeros((len(self.faces), max(face.advance.size for face in self.faces)), np.int32)
@@ -39,6 +41,7 @@ class FontBook:
             array.flags.writeable = False
         object.__setattr__(self, "cmap", cmap)
         object.__setattr__(self, "advance", advance)
+        object.__setattr__(self, "digests", tuple(face.digest for face in self.faces))
 
     @classmethod
     def from_roles(cls, roles: Mapping[str, Sequence[Face]]) -> FontBook:
@@ -50,11 +53,6 @@ class FontBook:
         order = {digest: position for position, digest in enumerate(faces)}
         chains = {role: tuple(order[face.digest] for face in chain) for role, chain in roles.items()}
         return cls(faces=tuple(faces.values()), chains=chains)
-
-    @property
-    def digests(self) -> tuple[str, ...]:
-        """Content hashes of the faces, in order."""
-        return tuple(face.digest for face in self.faces)
 
     def face(self, role: str) -> Face:
         """Return the preferred face of a role."""

@@ -34,6 +34,8 @@ def attach(attachments: Sequence[Attachment]) -> tuple[tuple[AttachedFile, ...],
     Raises:
         InputError: two files of one name.
     """
+    if len(attachments) == 1:
+        return (_attached(attachments[0]),), (0,)
     names = sorted([attachment.name for attachment in attachments], key=text_string)
     for before, after in itertools.pairwise(names):
         if before == after:

@@ -66,13 +66,20 @@ def mark_elements(display: DisplayList) -> Marks:
     numbers = np.arange(len(firsts)) - (first_of_page[:-1] - has_base).repeat(np.diff(first_of_page))
     begins = np.full(display.n_items, NO_MARK, np.int64)
     begins[firsts] = numbers
-    kinds = [PARAGRAPH if is_text else FIGURE for is_text in (display.item_kind[firsts] == _GLYPHS).tolist()]
+    is_text = (display.item_kind[firsts] == _GLYPHS).tobytes()
     first_of_page = first_of_page.tolist()
     by_page = [
-        (*((PARAGRAPH,) if based else ()), *kinds[first:last])
+        _kinds(is_text[first:last], based)
         for based, (first, last) in zip(has_base.tolist(), itertools.pairwise(first_of_page), strict=True)
     ]
     return Marks(begins, is_first[1:], by_page)
+
+
+# Pages with as many elements have the same, and a shape that is known is found sooner by the same tuple.
+@lru_cache(maxsize=_KEPT_MARKS)
+def _kinds(is_text: bytes, has_base: bool) -> tuple[str, ...]:  # noqa: FBT001 a key of the cache
+    """Return the structure type of each marked content of a page, from whether its elements begin with text."""
+    return (*((PARAGRAPH,) if has_base else ()), *(PARAGRAPH if text else FIGURE for text in is_text))
 
 
 def _element_of_tag(display: DisplayList) -> NDArray[np.int64]:

@@ -121,12 +121,12 @@ class PdfWriter:
 
     def _keep_outlines(self, texts: TextObjects) -> None:
         """Cut the glyphs of all documents out of the fonts at once."""
-        glyphs: dict[int, list[NDArray[np.int64]]] = {}
+        of_face: dict[int, list[NDArray[np.int64]]] = {}
         for pairs_by_face in texts.pairs:
             for face, pairs in pairs_by_face.items():
-                glyphs.setdefault(face, []).append(glyphs_of(pairs))
-        for face, ids in glyphs.items():
-            keep_outlines(self._resources.fonts.faces[face], np.concatenate(ids))
+                of_face.setdefault(face, []).append(pairs)
+        for face, all_pairs in of_face.items():
+            keep_outlines(self._resources.fonts.faces[face], glyphs_of(np.concatenate(all_pairs)))
 
     def _background(self, digests: tuple[str, ...]) -> Background:
         if digests not in self._backgrounds:

@@ -38,6 +38,8 @@ _PROPERTIES = {
     "xmpMM:DocumentID": _PLAIN,
 }
 _KEPT_FORMS = 64
+# Stands for a value in a form.
+_VALUE = "\0"
 
 
 def info_dictionary(info: PdfInfo) -> str:
@@ -62,16 +64,23 @@ def xmp_packet(info: PdfInfo) -> bytes:
     together = "".join(values)
     if "&" in together or "<" in together or ">" in together:
         values = tuple([escape(value) for value in values])
-    form = _form(tuple(map(bool, values)), info.claims_pdf_a)
-    return (form % values).encode()
+    pieces = _form(tuple(map(bool, values)), info.claims_pdf_a).copy()
+    pieces[1::2] = map(str.encode, values)
+    return b"".join(pieces)
 
 
 @lru_cache(maxsize=_KEPT_FORMS)
-def _form(is_filled: tuple[bool, ...], claims_pdf_a: bool) -> str:  # noqa: FBT001 a key of the cache
-    """Return a packet that takes the values of _PROPERTIES; lines of those that are not filled are left out."""
+def _form(is_filled: tuple[bool, ...], claims_pdf_a: bool) -> list[bytes]:  # noqa: FBT001 a key of the cache
+    """Return what stands before, between and behind the values of _PROPERTIES, which go into every second place.
+
+    Lines of those that are not filled are left out.
+    """
     head = _HEAD.format(*(_PDF_A if claims_pdf_a else _NO_CLAIM))
     lines = [
-        form.format(name, "%s") if filled else "%s"
+        form.format(name, _VALUE) if filled else _VALUE
         for (name, form), filled in zip(_PROPERTIES.items(), is_filled, strict=True)
     ]
-    return "".join((head, *lines, _TAIL))
+    fixed = "".join((head, *lines, _TAIL)).encode().split(_VALUE.encode())
+    pieces = [b""] * (2 * len(fixed) - 1)
+    pieces[::2] = fixed
+    return pieces
