@@ -71,6 +71,17 @@ class _Single:
         return self.ours([item.document])
 
 
+@dataclass(frozen=True, slots=True)
+class _Batched:
+    """Ours, a batch at a time."""
+
+    ours: Ours
+
+    def __call__(self, item: _Item) -> StageMs:
+        self.ours.pdf(item.lead)
+        return self.ours(item.batch)
+
+
 @dataclass(slots=True)
 class _Theirs:
     """A peer, its sizes, and what readers say of its files."""
@@ -128,7 +139,7 @@ def _everyday(count: int, ours: Ours, one_font: Ours, lineup: Lineup, fonts: Pee
     theirs = _checked(ours, lineup, typical(_CHECKED, _WARM_SEED), fonts)
     sides: dict[str, Side] = {
         "ours": _Single(ours),
-        "batch": lambda item: batched(item.batch),
+        "batch": _Batched(batched),
         "one_font": _Single(one_font),
         **theirs,
     }
