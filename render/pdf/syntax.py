@@ -52,4 +52,5 @@ def _date(moment: datetime, offset: timedelta | None) -> str:
 
 def stream(entries: str, data: bytes) -> bytes:
     """Return a stream object with these dictionary entries; the length is added."""
-    return b"<<%b/Length %d>>\nstream\n%b\nendstream" % (entries.encode("ascii"), len(data), data)
+    # Joined, as formatting would copy the data twice.
+    return b"".join((f"<<{entries}/Length {len(data)}>>\nstream\n".encode("ascii"), data, b"\nendstream"))

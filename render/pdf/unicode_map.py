@@ -76,7 +76,7 @@ Token = tuple[int, int]
 
 def to_unicode_map(chars: NDArray[np.int64]) -> str:
     """Return a ToUnicode CMap that reads code i + 1 as ``chars[i]``, which ascend."""
-    if _is_one_range(chars):
+    if _is_one_range(len(chars), max(chars.tolist(), default=0)):
         head, middle, tail = _PARTS
         return f"{head}{len(chars):04x}{middle}{'><'.join(_utf16(chars))}{tail}"
     return _map_of_ranges(_utf16(chars))
@@ -91,7 +91,7 @@ def pressed_map(pairs: NDArray[np.int64]) -> bytes | None:
     Returns:
         None where the map has more than one range or characters beyond the basic plane.
     """
-    if not _is_one_range(pairs >> CHARACTER_SHIFT):
+    if not _is_one_range(len(pairs), int(pairs[-1]) >> CHARACTER_SHIFT if len(pairs) else 0):
         return None
     ready = _ready()
     out = np.empty(len(ready.words) + len(pairs) + 2, np.uint64)
@@ -189,9 +189,9 @@ def _joined(tokens: Sequence[Token], codes: NDArray[np.uint64], bits: int = 0, n
     return bits, n_bits
 
 
-def _is_one_range(chars: NDArray[np.int64]) -> bool:
-    """Tell whether a map of these has one range of codes, which must not cross a change of the code's first byte."""
-    return 0 < len(chars) < _CODES_A_RANGE and bool(chars[-1] < _BMP_END)
+def _is_one_range(count: int, last_char: int) -> bool:
+    """Tell whether a map of characters has one range of codes, which must not cross a change of a code's first byte."""
+    return 0 < count < _CODES_A_RANGE and last_char < _BMP_END
 
 
 def _map_of_ranges(texts: Sequence[str]) -> str:
