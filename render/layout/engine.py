@@ -9,6 +9,7 @@ import numpy as np
 from render.display.builder import DisplayListBuilder
 from render.display.list import DisplayList
 from render.errors import ContentOverflow, GlyphMissing, KaipiaoError
+from render.layout.kernels.setting import STEP_NUMBERS
 from render.layout.plan import QR_TAG, plan_of
 from render.layout.qr import QrSymbols
 from render.layout.sheet import Sheet, sheets_of
@@ -96,7 +97,8 @@ def _record(
     setting: Typesetting,
 ) -> None:
     """Record pages in paint order, each the QR code first and then its texts."""
-    placed = setting.place(np.array([step for sheet, _ in sheets for step in sheet.steps], np.int64).reshape(-1, 6))
+    steps = [sheet.steps for sheet, _ in sheets]
+    placed = setting.place(np.concatenate(steps) if steps else np.zeros((0, STEP_NUMBERS), np.int64))
     for tag in placed.tags:
         builder.tag(tag)
     bases, (width_um, height_um) = template.bases, template.spec.page_um

@@ -24,6 +24,7 @@ I8 = NDArray[np.int64]
 ANCHOR, ALIGN, ROLE, PAINT, TAG, IS_MONEY, FIRST, END = range(8)
 SIZE, BASELINE, PITCH, LINES, LIMIT, SYMBOL_SIZE, SYMBOL_WIDTH = range(7)
 FIRST_TEXT, N_TEXTS, FIRST_ROW, LAST_ROW, TOP, TAG_SHIFT = range(6)
+STEP_NUMBERS = 6
 
 NEVER_FIRST, NEVER_LAST, WORD, POINT = 1, 2, 4, 8
 """Classes of characters, which decide where lines break."""
