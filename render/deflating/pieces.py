@@ -206,10 +206,20 @@ def count_in(adler: I8, length: int, total: int, weighted: int) -> None:
 def put_bytes(out: U8, state: U8, adler: I8, codes: U8, data: U1, first: int, end: int) -> None:
     """Append bytes one by one, and count them in; ``adler`` is int64[2]."""
     total, weighted = adler[0], adler[1]
+    # What put() does, with its state at hand instead of in memory.
+    word, waiting, at = state[0], state[1], np.uintp(state[2])
     for place in range(first, end):
-        put(out, state, codes[data[place], 0], int(codes[data[place], 1]))
+        code, n_bits = codes[data[place], 0], codes[data[place], 1]
+        word |= code << waiting
+        waiting += n_bits
+        if waiting >= np.uint64(64):
+            out[at] = word
+            at += np.uintp(1)
+            waiting -= np.uint64(64)
+            word = code >> (n_bits - waiting)
         total += np.int64(data[place])
         weighted += total
+    state[0], state[1], state[2] = word, waiting, at
     adler[0], adler[1] = total % ADLER_BASE, weighted % ADLER_BASE
 
 
