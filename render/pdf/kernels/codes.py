@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from render.compiled import compiled, jitable
+from render.pdf.kernels.unicode_map import CHARACTER_SHIFT
 
 U2 = NDArray[np.uint16]
 U4 = NDArray[np.uint32]
@@ -14,22 +15,24 @@ I8 = NDArray[np.int64]
 FACE_SHIFT = 34
 """A pair, character × 2¹⁶ + glyph, takes so many bits, since characters end below 2¹⁸; the face stands above."""
 
-_CHAR_SHIFT = 16
+_CHAR_SHIFT, _FACE_SHIFT, _NEXT = np.uint64(16), np.uint64(FACE_SHIFT), np.uint64(1)
 # Spreads the faces, so that the same character of two of them falls into two slots.
-_FACE_STRIDE = 7919
+_FACE_STRIDE = np.uint64(7919)
 
 
 @jitable
 def _note(slots: I8, distinct: I8, stamp: int, key: int, known: int) -> int:
     """Return the place of a key in ``distinct``, where it is put at ``known`` unless it is there since ``stamp``."""
-    mask = slots.shape[0] - 1
-    slot = ((key >> _CHAR_SHIFT) + (key >> FACE_SHIFT) * _FACE_STRIDE) & mask
-    while slots[slot, 0] == stamp and slots[slot, 1] != key:
-        slot = (slot + 1) & mask
-    if slots[slot, 0] != stamp:
-        slots[slot, 0], slots[slot, 1], slots[slot, 2] = stamp, key, known
-        distinct[known] = key
-    return int(slots[slot, 2])
+    # Unsigned, since a place that may be negative is looked at twice.
+    pair, mask = np.uint64(key), np.uint64(slots.shape[0] - 1)
+    slot = ((pair >> _CHAR_SHIFT) + (pair >> _FACE_SHIFT) * _FACE_STRIDE) & mask
+    while slots[slot, 0] == stamp:
+        if slots[slot, 1] == key:
+            return int(slots[slot, 2])
+        slot = (slot + _NEXT) & mask
+    slots[slot, 0], slots[slot, 1], slots[slot, 2] = stamp, key, known
+    distinct[known] = key
+    return known
 
 
 def assign_codes_scalar(
@@ -77,7 +80,7 @@ def assign_codes_scalar(
                     if int(seeds[seed]) >> FACE_SHIFT == face:
                         known += _note(slots, distinct, stamp, int(seeds[seed]), known) == known
             for glyph in range(int(run_glyph_off[runs[run]]), int(run_glyph_off[runs[run] + 1])):
-                key = (face << FACE_SHIFT) | (int(glyph_char[glyph]) << _CHAR_SHIFT) | int(glyph_id[glyph])
+                key = (face << FACE_SHIFT) | (int(glyph_char[glyph]) << CHARACTER_SHIFT) | int(glyph_id[glyph])
                 which[at] = _note(slots, distinct, stamp, key, known)
                 known += which[at] == known
                 at += 1
