@@ -236,10 +236,10 @@ def _digest(jobs: Sequence[Job]) -> None:
     clock = StageTimes()
     with clock.stage("digest"):
         digests = iter(sm3_many([output.data for job in jobs for output in job.made]))
-    total = sum(len(output.data) for job in jobs for output in job.made) or 1
-    for job in jobs:
-        share = sum(len(output.data) for output in job.made) / total
-        job.times.add("digest", clock.ms["digest"] * share)
+    sizes = [sum([len(output.data) for output in job.made]) for job in jobs]
+    ms_a_byte = clock.ms["digest"] / (sum(sizes) or 1)
+    for job, size in zip(jobs, sizes, strict=True):
+        job.times.add("digest", size * ms_a_byte)
         job.made = [output.with_digest(f"sm3:{next(digests).hex()}") for output in job.made]
 
 

@@ -63,7 +63,6 @@ def encode(texts: Sequence[bytes], left_um: int, top_um: int, module_um: int) ->
         left_um,
         top_um,
         module_um,
-        np.empty((SIZE, SIZE), np.uint8),
         rects,
         rect_ends,
     )

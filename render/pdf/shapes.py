@@ -16,8 +16,8 @@ _POINTS = {Verb.MOVE: 1, Verb.LINE: 1, Verb.CUBIC: 3, Verb.CLOSE: 0}
 
 def rect_set(display: DisplayList, ref: int, page_height_um: int) -> bytes:
     """Return the operators that fill one set of rectangles: many on a grid as a stencil mask, others one by one."""
-    begin, end = display.rectset_off[ref : ref + 2].tolist()
-    rects = display.rect_um[begin:end]
+    offsets = display.rectset_off
+    rects = display.rect_um[int(offsets[ref]) : int(offsets[ref + 1])]
     if len(rects) >= _LEAST_FOR_STENCIL:
         out = np.empty(STENCIL_BYTES, np.uint8)
         n_bytes = put_stencil(rects, page_height_um, out)

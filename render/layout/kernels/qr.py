@@ -17,9 +17,12 @@ I8 = NDArray[np.int64]
 U8 = NDArray[np.uint64]
 
 _BYTE_MODE = 0x4
+# A lane has a bit more than a symbol has columns, since a run may end with the last one.
+_MOST_COLUMNS = 63
 _FIRST_PADDING, _SECOND_PADDING = 0xEC, 0x11
 _ODD_BITS, _ODD_PAIRS = np.uint64(0x5555555555555555), np.uint64(0x3333333333333333)
 _ODD_HALF_BYTES, _LOW_BYTE = np.uint64(0x0F0F0F0F0F0F0F0F), np.uint64(255)
+_0 = np.uint64(0)
 _1, _2, _3, _4, _5, _6, _7, _8 = (np.uint64(number) for number in range(1, 9))
 _16, _32, _40 = np.uint64(16), np.uint64(32), np.uint64(40)
 
@@ -114,7 +117,6 @@ def encode_scalar(
     left: int,
     top: int,
     module: int,
-    modules: U1,
     rects: I4,
     rect_ends: I8,
 ) -> None:
@@ -128,12 +130,12 @@ def encode_scalar(
         left: of every symbol; ``top``: likewise; µm.
         top: of every symbol, µm.
         module: the side of a module, µm.
-        modules: uint8[size, size], receives 1 where the last symbol is dark.
         rects: int32[n · size · (size + 1) / 2, 4], receives left, top, right, bottom.
         rect_ends: int64[n], receives where the rectangles of each symbol end.
     """
     halves = np.empty(contributions.shape[0], np.int64)
     symbol, totals = np.empty(patterns.shape[0], np.uint64), np.empty(patterns.shape[1], np.uint64)
+    rows = np.empty(symbol.size // 2, np.uint64)
     begin = count = 0
     for index in range(ends.size):
         half_bytes(data, begin, ends[index], halves)
@@ -145,12 +147,36 @@ def encode_scalar(
                 symbol[lane] ^= contribution[lane]
         penalties(symbol, patterns, totals)
         mask = totals.argmin()
-        for row in range(modules.shape[0]):
-            lane_bits = symbol[row] ^ patterns[row, mask]
-            for column in range(modules.shape[1]):
-                modules[row, column] = lane_bits >> np.uint64(column) & _1
-        count += rectangles(modules, left, top, module, rects[count:])
+        for row in range(rows.size):
+            rows[row] = symbol[row] ^ patterns[row, mask]
+        count += lane_rectangles(rows, left, top, module, rects[count:])
         rect_ends[index] = count
+
+
+@jitable
+def lane_rectangles(lanes: U8, left: int, top: int, module: int, rects: I4) -> int:
+    """Do what :func:`rectangles_scalar` does for the rows of a symbol, each a lane.
+
+    A step a run instead of one a module, whose colour no processor can foretell.
+    """
+    count = 0
+    last = np.full(_MOST_COLUMNS, -1, np.int64)
+    for row in range(lanes.size):
+        lane = lanes[row]
+        begins, ends = lane & ~(lane << _1), ~lane & (lane << _1)
+        while begins != _0:
+            # The bits below the lowest that is set are as many as its place.
+            start, stop = int(_count((begins - _1) & ~begins)), int(_count((ends - _1) & ~ends))
+            begins, ends = begins & (begins - _1), ends & (ends - _1)
+            above, right, bottom = last[start], left + stop * module, top + (row + 1) * module
+            if above >= 0 and rects[above, 2] == right and rects[above, 3] == bottom - module:
+                rects[above, 3] = bottom
+            else:
+                rects[count, 0], rects[count, 1] = left + start * module, top + row * module
+                rects[count, 2], rects[count, 3] = right, bottom
+                last[start] = count
+                count += 1
+    return count
 
 
 def rectangles_scalar(modules: U1, left: int, top: int, module: int, rects: I4) -> int:
@@ -192,5 +218,5 @@ encode = compiled(
     encode_scalar,
     "void(Array(uint8, 1, 'C', readonly=True), Array(int64, 1, 'C', readonly=True), "
     "Array(uint64, 3, 'C', readonly=True), Array(uint64, 2, 'C', readonly=True), int64, int64, int64, "
-    "uint8[:,::1], int32[:,::1], int64[::1])",
+    "int32[:,::1], int64[::1])",
 )

@@ -117,15 +117,16 @@ def test_symbols_are_encoded_together_as_alone_compiled_and_not():
     for function in (qr.encode, qr.encode_scalar):
         rects, ends = np.zeros((4 * 561, 4), np.int32), np.zeros(4, np.int64)
         joined, places = np.frombuffer(b"".join(data), np.uint8), np.cumsum([*map(len, data)])
-        modules = np.zeros((33, 33), np.uint8)
         with np.errstate(over="ignore"):
-            function(joined, places, tables.contributions, tables.patterns, 10, 20, 7, modules, rects, ends)
-        found.append((rects[: ends[-1]].tolist(), ends.tolist(), modules.tolist()))
+            function(joined, places, tables.contributions, tables.patterns, 10, 20, 7, rects, ends)
+        found.append((rects[: ends[-1]].tolist(), ends.tolist()))
     assert found[0] == found[1]
-    rects, ends = found[0][:2]
+    rects, ends = found[0]
     for place, (begin, end) in enumerate(zip([0, *ends], ends, strict=False)):
         alone, (count,) = qr_symbol.encode([data[place]], 10, 20, 7)
         assert rects[begin:end] == alone[:count].tolist()
+        again = np.zeros((561, 4), np.int32)
+        assert again[: qr.rectangles(modules_of(data[place]), 10, 20, 7, again)].tolist() == rects[begin:end]
 
 
 def test_each_text_of_several_has_its_own_symbol_or_error():
