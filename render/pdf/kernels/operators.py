@@ -33,6 +33,7 @@ GLYPH_BYTES = 32
 
 _SPACE, _MINUS, _POINT, _ZERO, _NINE, _HEX_LETTERS = 32, 45, 46, 48, 57, 87
 _NEWLINE, _RETURN, _OPEN, _CLOSE, _SLASH, _BACKSLASH, _LETTER_R = 10, 13, 40, 41, 47, 92, 114
+_TEN = np.uint64(10)
 _PER_MILLE = 1000
 _SPACING_PARTS = 100
 # Display lists round each position to a micrometre, so the two ends of a run may be off by this without meaning.
@@ -51,13 +52,15 @@ def put_integer(out: U1, at: int, value: Integer) -> int:
         at += 1
         value = -value
     digits = 1
-    rest = value // 10
+    # Without sign, divisions by ten are quicker.
+    left = np.uint64(value)
+    rest = left // _TEN
     while rest:
         digits += 1
-        rest //= 10
+        rest //= _TEN
     for place in range(at + digits - 1, at - 1, -1):
-        out[place] = _ZERO + value % 10
-        value //= 10
+        out[place] = _ZERO + int(left % _TEN)
+        left //= _TEN
     return at + digits
 
 
