@@ -24,7 +24,7 @@ from render.pdf.content import SCALE, Content, Painter
 from render.pdf.deflate import deflate_text
 from render.pdf.description import Description, describe
 from render.pdf.field import SignatureRoom, signature_room
-from render.pdf.font import FontCache, glyphs_of, stated_widths
+from render.pdf.font import FontBlock, FontCache, glyphs_of, stated_widths
 from render.pdf.info import Attachment, PdfFile, PdfInfo
 from render.pdf.picture import PictureBlock
 from render.pdf.structure import END_ELEMENT, PARAGRAPH, begin_element, mark_elements, no_marks
@@ -106,7 +106,7 @@ class PdfWriter:
         draft = _Draft(self._resources.fonts, self._prepare(display), doc)
         background = self._background(draft.bases_used)
         room = signature_room(reserve_signature_bytes, description.info) if reserve_signature_bytes else None
-        return draft.finish(background, self._assembler, self._fonts, description, room)
+        return draft.finish(background, self._assembler, description, room)
 
     def _prepare(self, display: DisplayList) -> _Batch:
         """Return what is made once for all documents of a list."""
@@ -116,8 +116,13 @@ class PdfWriter:
             marks = mark_elements(display) if self._is_tagged else no_marks(display)
             texts = TextObjects(display, self._widths, _VALUE_PREFIX, document, self._seeds, marks)
             self._keep_outlines(texts)
-            self._last = _Batch(display, texts, Painter(display, texts, marks))
+            self._last = _Batch(display, texts, Painter(display, texts, marks), self._make_fonts(texts))
         return self._last
+
+    def _make_fonts(self, texts: TextObjects) -> list[list[FontBlock]]:
+        """Return the fonts of each document: all in a row, as code that stays in the processor's cache runs faster."""
+        faces = self._resources.fonts.faces
+        return [[self._fonts.font(faces[face], pairs) for face, pairs in of_face.items()] for of_face in texts.pairs]
 
     def _keep_outlines(self, texts: TextObjects) -> None:
         """Cut the glyphs of all documents out of the fonts at once."""
@@ -140,10 +145,13 @@ class PdfWriter:
 class _Batch:
     """A display list of one or more documents, prepared for writing each of them."""
 
-    def __init__(self, display: DisplayList, texts: TextObjects, painter: Painter) -> None:
+    def __init__(
+        self, display: DisplayList, texts: TextObjects, painter: Painter, fonts: Sequence[Sequence[FontBlock]]
+    ) -> None:
         self.display = display
         self.texts = texts
         self.painter = painter
+        self.fonts = fonts
         self.first_pages: list[int] = display.doc_page_off.tolist()
         self.sizes_um: list[tuple[int, int]] = list(map(tuple, display.page_size_um.tolist()))
         bases = display.page_base.tolist()
@@ -157,6 +165,7 @@ class _Draft:
         self._book = book
         self._batch = batch
         self._pairs: Mapping[int, NDArray[np.int64]] = batch.texts.pairs[doc]
+        self._fonts = batch.fonts[doc]
         self._first_page, self._end_page = batch.first_pages[doc : doc + 2]
         self._bases = batch.bases[self._first_page : self._end_page]
         self.bases_used = tuple(sorted({base for base in self._bases if base is not None}))
@@ -165,14 +174,13 @@ class _Draft:
         self,
         background: Background,
         assembler: Assembler,
-        fonts: FontCache,
         description: Description,
         room: SignatureRoom | None,
     ) -> PdfFile:
         """Return the file."""
         info, batch = description.info, self._batch
         content = batch.painter.pages(self._first_page, self._end_page)
-        blocks = [fonts.font(self._book.faces[face], pairs) for face, pairs in self._pairs.items()]
+        blocks = self._fonts
         names = map(_font_resource, self._pairs)
         shape = Shape(
             bases=self.bases_used,
