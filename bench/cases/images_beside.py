@@ -10,12 +10,15 @@ import pypdfium2
 import pypdfium2.raw as pdfium
 from numpy.typing import NDArray
 
-from render.units import PT_PER_INCH, UM_PER_MM, um_to_px
+from render.display.list import DisplayList, Kind
+from render.units import PT_PER_INCH, UM_PER_INCH, UM_PER_MM, um_to_px
 
 U1 = NDArray[np.uint8]
 
 BLOCK_MM = 2
 _WHITE = (255, 255, 255, 255)
+_MIDDLE = 128
+_LEAST_OF_A_CODE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,40 @@ def draw_with_pdfium(pdf: bytes, page: int, shape: tuple[int, int], dpi: int) ->
     with pypdfium2.PdfDocument(pdf) as document:
         pdfium.FPDF_RenderPageBitmapWithMatrix(bitmap, document[page], matrix, clip, pdfium.FPDF_ANNOT)
         return np.ascontiguousarray(bitmap.to_numpy()[..., ::-1])
+
+
+def level_codes(ours: U1, theirs: U1, display: DisplayList, page: int, dpi: int) -> U1:
+    """Return pdfium's picture with each QR code as in ours, where the middles of all its modules are.
+
+    The PDF holds a code as a stencil mask, whose edges pdfium smooths and lays on whole pixels. What a code says shows
+    in the middles of its modules; a code with any other module stays as it is.
+
+    Args:
+        ours: uint8[height, width, 3].
+        theirs: likewise.
+        display: holds the page.
+        page: its number in the list.
+        dpi: dots per inch.
+    """
+    levelled = theirs.copy()
+    first, end = display.page_item_off[page : page + 2].tolist()
+    for item in range(first, end):
+        if display.item_kind[item] != Kind.RECTS:
+            continue
+        begin, stop = display.rectset_off[display.item_ref[item] :][:2].tolist()
+        rects = display.rect_um[begin:stop]
+        if len(rects) < _LEAST_OF_A_CODE:
+            continue
+        left, top, right, bottom = display.item_bbox_um[item].tolist()
+        module = int((rects[:, 2:] - rects[:, :2]).min())
+        sides = (left, right), (top, bottom)
+        columns, rows = (np.arange(low + module // 2, high, module) * dpi // UM_PER_INCH for low, high in sides)
+        middles = np.ix_(rows, columns)
+        if np.array_equal(_luma(ours)[middles] < _MIDDLE, _luma(theirs)[middles] < _MIDDLE):
+            beside = module * dpi // UM_PER_INCH
+            box = tuple(slice(line[0] - beside, line[-1] + beside + 1) for line in (rows, columns))
+            levelled[box] = ours[box]
+    return levelled
 
 
 def distance(ours: U1, theirs: U1, dpi: int) -> Distance:

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from bench.cases.images_beside import distance, draw_with_pdfium
+from bench.cases.images_beside import distance, draw_with_pdfium, level_codes
 from bench.cases.images_fidelity import compare
 from bench.cases.images_samples import samples
 from render.layout.engine import layout_invoice
@@ -61,6 +61,21 @@ def test_the_measure_sees_a_digit_that_is_missing_or_elsewhere(pair):
     lower = np.roll(ours, 4, axis=0)
     assert distance(lower, theirs, 200).similarity < BOUNDS[200][0]
     assert distance(theirs, theirs, 200).similarity == 1
+
+
+def test_a_code_counts_by_all_of_its_modules(pair):
+    ours, theirs, display, _ = pair
+    (item,) = display.items_tagged("qr_text")[:1]
+    rows, columns = box_px(display.item_bbox_um[item].tolist(), 200)
+    levelled = level_codes(ours, theirs, display, 0, 200)
+    assert np.array_equal(levelled[rows, columns], ours[rows, columns])
+    far = np.ones(ours.shape[:2], bool)
+    far[rows.start - 9 : rows.stop + 9, columns.start - 9 : columns.stop + 9] = False
+    assert np.array_equal(levelled[far], theirs[far])
+    other = ours.copy()
+    middle = slice(rows.start + 74, rows.start + 81), slice(columns.start + 74, columns.start + 81)
+    other[middle] = 255 - other[middle]
+    assert np.array_equal(level_codes(other, theirs, display, 0, 200), theirs)
 
 
 def test_no_colour_stands_around_text_or_rules(workshop, pair):

@@ -10,6 +10,7 @@ import zxingcpp
 from skimage.metrics import structural_similarity
 
 from bench import corpus
+from bench.cases.images_beside import level_codes
 from render.display.batch import concat
 from render.encode.api import encoder
 from render.layout.engine import layout_invoice
@@ -43,14 +44,14 @@ def grey(rgb):
 
 
 def draw_with_pdfium(page, shape, dpi):
-    """Return pdfium's page in grey at exactly this scale; its own rounding of the size would stretch the page."""
+    """Return pdfium's page at exactly this scale; its own rounding of the size would stretch the page."""
     height, width = shape
     bitmap = pypdfium2.PdfBitmap.new_native(width, height, pdfium.FPDFBitmap_BGR)
     bitmap.fill_rect((255, 255, 255, 255), 0, 0, width, height)
     scale = dpi / POINTS_PER_INCH
     matrix, clip = pdfium.FS_MATRIX(scale, 0, 0, scale, 0, 0), pdfium.FS_RECTF(0, 0, width, height)
     pdfium.FPDF_RenderPageBitmapWithMatrix(bitmap, page, matrix, clip, pdfium.FPDF_ANNOT)
-    return grey(bitmap.to_numpy()[..., ::-1])
+    return np.ascontiguousarray(bitmap.to_numpy()[..., ::-1])
 
 
 @pytest.mark.parametrize("dpi", [150, 200, 300])
@@ -60,9 +61,11 @@ def test_pages_look_as_pdfium_draws_our_pdf(document, dpi, record_property):
     least_similarity, most_difference = BOUNDS[dpi]
     side = round(BLOCK_MM / MM_PER_INCH * dpi)
     with pypdfium2.PdfDocument(PdfWriter(template.resources).write(display, 0, INFO).data) as pdf:
-        for page, pixels in zip(pdf, Rasterizer(template.resources, dpi).rasterize(display), strict=True):
-            ours = grey(pixels.rgb())
-            theirs = draw_with_pdfium(page, ours.shape, dpi)
+        pages = zip(pdf, Rasterizer(template.resources, dpi).rasterize(display), strict=True)
+        for number, (page, pixels) in enumerate(pages):
+            ours = pixels.rgb()
+            theirs = draw_with_pdfium(page, ours.shape[:2], dpi)
+            ours, theirs = grey(ours), grey(level_codes(ours, theirs, display, number, dpi))
             height, width = (length // side * side for length in ours.shape)
             blocks = (ours - theirs)[:height, :width].reshape(height // side, side, width // side, side)
             difference = np.abs(blocks.mean(axis=(1, 3))).max()

@@ -14,6 +14,7 @@ from render.pdf.inspect import forbidden_in
 from render.pdf.writer import PdfWriter
 
 _FROM_FONTS = ("/Length", "/Length1", "/FontBBox", "/Ascent", "/Descent", "/CapHeight", "/ByteRange")
+_CODES = re.compile(rb"\(((?:\\.|[^\\()])*)\)(?=Tj|\]TJ|-?\d)", re.DOTALL)
 _SUBSET_TAG = re.compile(r"/[A-Z]{6}\+")
 
 
@@ -35,7 +36,13 @@ def _stream_text(item):
     content = item.read_bytes()
     if any(key in item for key in ("/Length1", "/N", "/Width")) or "CIDFont" in str(item.get("/Subtype", "")):
         return "\n(bytes)"
-    return "\n" + content.decode("utf-8").replace("\r", "").strip("\ufeff")
+    return "\n" + _CODES.sub(_in_hexadecimal, content).decode("utf-8").replace("\r", "").strip("\ufeff")
+
+
+def _in_hexadecimal(string):
+    """Return a literal string of character codes as people can read it."""
+    plain = re.sub(rb"\\(.)", lambda found: b"\r" if found[1] == b"r" else found[1], string[1], flags=re.DOTALL)
+    return b"<%b>" % plain.hex().encode("ascii")
 
 
 def _show(item, depth=0):
