@@ -76,7 +76,7 @@ Token = tuple[int, int]
 
 def to_unicode_map(chars: NDArray[np.int64]) -> str:
     """Return a ToUnicode CMap that reads code i + 1 as ``chars[i]``, which ascend."""
-    if _is_one_range(len(chars), max(chars.tolist(), default=0)):
+    if _is_one_range(len(chars), int(chars[-1]) if len(chars) else 0):
         head, middle, tail = _PARTS
         return f"{head}{len(chars):04x}{middle}{'><'.join(_utf16(chars))}{tail}"
     return _map_of_ranges(_utf16(chars))

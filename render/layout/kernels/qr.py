@@ -154,6 +154,31 @@ def encode_scalar(
 
 
 @jitable
+def add_run(rects: I4, count: int, last: I8, row: int, start: int, stop: int, left: int, top: int, module: int) -> int:
+    """Write a run of dark modules, or let the same run in the row above reach down to it; return how many there are.
+
+    Args:
+        rects: as for :func:`rectangles_scalar`, with ``count`` of them written.
+        count: see there.
+        last: int64, of each column the last rectangle that begins there, or -1.
+        row: of the run, as ``start`` and ``stop``, its columns, in modules.
+        start: likewise.
+        stop: likewise.
+        left: of the symbol, as ``top``, µm.
+        top: likewise.
+        module: the side of a module, µm.
+    """
+    above, right, bottom = last[start], left + stop * module, top + (row + 1) * module
+    if above >= 0 and rects[above, 2] == right and rects[above, 3] == bottom - module:
+        rects[above, 3] = bottom
+        return count
+    rects[count, 0], rects[count, 1] = left + start * module, top + row * module
+    rects[count, 2], rects[count, 3] = right, bottom
+    last[start] = count
+    return count + 1
+
+
+@jitable
 def lane_rectangles(lanes: U8, left: int, top: int, module: int, rects: I4) -> int:
     """Do what :func:`rectangles_scalar` does for the rows of a symbol, each a lane.
 
@@ -168,14 +193,7 @@ def lane_rectangles(lanes: U8, left: int, top: int, module: int, rects: I4) -> i
             # The bits below the lowest that is set are as many as its place.
             start, stop = int(_count((begins - _1) & ~begins)), int(_count((ends - _1) & ~ends))
             begins, ends = begins & (begins - _1), ends & (ends - _1)
-            above, right, bottom = last[start], left + stop * module, top + (row + 1) * module
-            if above >= 0 and rects[above, 2] == right and rects[above, 3] == bottom - module:
-                rects[above, 3] = bottom
-            else:
-                rects[count, 0], rects[count, 1] = left + start * module, top + row * module
-                rects[count, 2], rects[count, 3] = right, bottom
-                last[start] = count
-                count += 1
+            count = add_run(rects, count, last, row, start, stop, left, top, module)
     return count
 
 
@@ -190,7 +208,6 @@ def rectangles_scalar(modules: U1, left: int, top: int, module: int, rects: I4) 
         rects: int32[n · (n + 1) / 2, 4] at least, receives left, top, right, bottom.
     """
     count = 0
-    # Of each column the last rectangle that begins there.
     last = np.full(modules.shape[1], -1, np.int64)
     for row in range(modules.shape[0]):
         start = -1
@@ -199,14 +216,7 @@ def rectangles_scalar(modules: U1, left: int, top: int, module: int, rects: I4) 
             if is_dark and start < 0:
                 start = column
             elif not is_dark and start >= 0:
-                above, right, bottom = last[start], left + column * module, top + (row + 1) * module
-                if above >= 0 and rects[above, 2] == right and rects[above, 3] == bottom - module:
-                    rects[above, 3] = bottom
-                else:
-                    rects[count, 0], rects[count, 1] = left + start * module, top + row * module
-                    rects[count, 2], rects[count, 3] = right, bottom
-                    last[start] = count
-                    count += 1
+                count = add_run(rects, count, last, row, start, column, left, top, module)
                 start = -1
     return count
 

@@ -141,6 +141,15 @@ def test_maps_of_several_ranges_are_not_made_as_streams():
     assert pressed_map(np.zeros(0, np.int64)) is None
 
 
+def test_codes_of_every_byte_are_read_back(book):
+    """A code is two bytes of a string, and some bytes end a string or change what follows."""
+    chars = [chr(char) for char in sorted(set(common_characters())) if book.face("song").has(chr(char))][-600:]
+    lines = ["".join(chars[start : start + 25]) for start in range(0, len(chars), 25)]
+    assert len(chars) > 0x100 + 0x5C
+    found = _extract(_write(book, [("song", text) for text in lines]))
+    assert found.split() == lines
+
+
 def test_the_fast_form_of_a_font_differs_in_its_compression_alone(book):
     for role in ("song", "kai"):
         face = book.face(role)
